@@ -1,0 +1,332 @@
+"""FeatureStore: extract once, keep with the recipe and the content hash, refuse a mismatch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from grounding.errors import BadInput, RecipeMismatch, UnreadableMedia
+from grounding.files import atomic, write_text
+from grounding.media.video import FrameBatch, VideoReader, open_video
+
+Progress = Callable[[int, int, str], None]  # done, total, what
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What made a feature; features are comparable when their recipes are equal.
+
+    Attributes:
+        encoder: registered name, with the model where there is one.
+        weights: hash of the weights; None where there are none.
+        rate: frames looked at per second.
+        size: what the encoder sees of a frame.
+        version: of the code that computes it.
+    """
+
+    encoder: str
+    weights: str | None
+    rate: float
+    size: str
+    version: str
+
+    def __str__(self) -> str:
+        weights = f", weights {self.weights[:12]}" if self.weights else ""
+        return (
+            f"{self.encoder} ({self.size}, {self.rate:g} frames/s, version {self.version}{weights})"
+        )
+
+    @property
+    def key(self) -> str:
+        """Folder name: readable, and different for different recipes."""
+        readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.encoder)[:60]
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return f"{readable}-{digest[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features of one recording.
+
+    Attributes:
+        x: (T, D) float16 or float32.
+        times: (T,) seconds at which the rows were seen; None = spread evenly over the duration.
+        duration: seconds; None where the file does not say.
+        recipe: what made them; None where the file does not say.
+        problems: what broke while decoding.
+    """
+
+    x: npt.NDArray[np.floating[Any]]
+    times: npt.NDArray[np.float64] | None = None
+    duration: float | None = None
+    recipe: Recipe | None = None
+    problems: tuple[str, ...] = ()
+
+    def require(self, wanted: Recipe, name: str) -> None:
+        """Raise RecipeMismatch, naming both recipes, unless these features are what `wanted`
+        says.
+        """
+        if self.recipe is not None and self.recipe != wanted:
+            raise RecipeMismatch(
+                f"{name}: features were made by {self.recipe}, the model expects {wanted}; "
+                f"extract them with --encoder {wanted.encoder}"
+            )
+
+
+class FrameEncoder(Protocol):
+    """Turns frames into rows of features; `before` is the frame shown before the first one."""
+
+    name: str
+    weights: str | None
+    version: str
+    size: str
+    width: int
+    short_side: int
+
+    def encode(
+        self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8] | None
+    ) -> npt.NDArray[np.float32]:
+        """(N, H, W, 3) -> (N, width)."""
+        ...
+
+
+def frame_encoder(name: str) -> FrameEncoder:
+    """The frame encoder of that name.
+
+    Raises:
+        BadInput: no encoder is called so.
+    """
+    if name == "pixel-grid":
+        from models.encoders.pixels import PixelGrid
+
+        return PixelGrid()
+    raise BadInput(f"encoder {name!r} is unknown; take pixel-grid")
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        UnreadableMedia: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableMedia(path, f"{error.strerror}; check the path") from None
+
+
+def _ahead(batches: Iterator[FrameBatch], depth: int = 2) -> Iterator[FrameBatch]:
+    """The same batches, decoded by a thread up to `depth` ahead of the one in use."""
+    ready: queue.Queue[FrameBatch | BaseException | None] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: FrameBatch | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def decode() -> None:
+        try:
+            for batch in batches:
+                put(batch)
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=decode, daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def encode_video(
+    reader: VideoReader, encoder: FrameEncoder, recipe: Recipe, batch: int = 32
+) -> Features:
+    """Sample, encode and stack a whole recording; decoding runs ahead of encoding.
+
+    Raises:
+        UnreadableMedia: not one frame decodes.
+    """
+    rows, times, before = [], [], None
+    for frames, shown in _ahead(reader.iter_frames(rate=recipe.rate, batch=batch)):
+        rows.append(encoder.encode(frames, before).astype(np.float16))
+        times.append(shown)
+        before = frames[-1]
+    if not rows:
+        raise UnreadableMedia(reader.info.path, "not one frame decodes")
+    return Features(
+        np.concatenate(rows),
+        np.concatenate(times),
+        reader.info.duration,
+        recipe,
+        tuple(reader.problems),
+    )
+
+
+class FeatureStore:
+    """Features on disk: `folder/<recipe>/<content hash>.safetensors`.
+
+    Two processes may fill the same store at once: files appear whole, and the same content and
+    recipe give the same file. What is there is never computed again.
+    """
+
+    def __init__(self, folder: str | Path, encoder: FrameEncoder, rate: float) -> None:
+        self.encoder = encoder
+        self.recipe = Recipe(encoder.name, encoder.weights, rate, encoder.size, encoder.version)
+        self.folder = Path(folder) / self.recipe.key
+        self._hashes = Path(folder) / "content.json"
+        self._known: dict[str, str] | None = None
+        self._lock = threading.Lock()
+
+    def path(self, media: Path) -> Path:
+        """Where the features of a recording are, or will be."""
+        return self.folder / f"{self._hash(media)[:32]}.safetensors"
+
+    def get(self, media: Path) -> Features:
+        """Features of a recording: read, or extracted and kept.
+
+        Raises:
+            UnreadableMedia: it cannot be decoded.
+            RecipeMismatch: the stored file says it was made by another recipe.
+        """
+        stored = self.path(media)
+        if stored.exists():
+            features = read_features(stored)
+            features.require(self.recipe, str(stored))
+            return features
+        with open_video(media, short_side=self.encoder.short_side) as reader:
+            features = encode_video(reader, self.encoder, self.recipe)
+        write_features(stored, features)
+        return features
+
+    def extract(
+        self, media: Sequence[Path], *, workers: int = 2, progress: Progress | None = None
+    ) -> dict[Path, Features | UnreadableMedia]:
+        """Features of many recordings; one that cannot be read costs only itself.
+
+        Decoders release the interpreter's lock, so threads keep all cores busy. An interrupt
+        finishes the recordings under way, keeps them, and stops.
+        """
+        results: dict[Path, Features | UnreadableMedia] = {}
+
+        def one(path: Path) -> Features | UnreadableMedia:
+            try:
+                return self.get(path)
+            except UnreadableMedia as error:
+                return error
+
+        pool = ThreadPoolExecutor(workers)
+        try:
+            waiting: dict[Future[Features | UnreadableMedia], Path] = {
+                pool.submit(one, path): path for path in media
+            }
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    path = waiting.pop(future)
+                    results[path] = future.result()
+                    if progress:
+                        progress(len(results), len(media), path.name)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._save_hashes()
+        return {path: results[path] for path in media}
+
+    def _hash(self, media: Path) -> str:
+        """The content hash, remembered by path, size and time of change so that a big file is read
+        once.
+        """
+        try:
+            stat = media.stat()
+        except OSError as error:
+            raise UnreadableMedia(media, f"{error.strerror}; check the path") from None
+        mark = f"{media.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        with self._lock:
+            if self._known is None:
+                self._known = self._load_hashes()
+            if mark in self._known:
+                return self._known[mark]
+        digest = content_hash(media)
+        with self._lock:
+            assert self._known is not None
+            self._known[mark] = digest
+        return digest
+
+    def _load_hashes(self) -> dict[str, str]:
+        try:
+            known = json.loads(self._hashes.read_text())
+        except (OSError, ValueError):
+            return {}  # only a memory of work done: without it, files are hashed again
+        return known if isinstance(known, dict) else {}
+
+    def _save_hashes(self) -> None:
+        with self._lock:
+            if self._known:
+                merged = {**self._load_hashes(), **self._known}
+                write_text(self._hashes, json.dumps(merged, indent=0, sort_keys=True))
+
+
+def write_features(path: Path, features: Features) -> None:
+    """Write features with their recipe as safetensors, whole or not at all."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, npt.NDArray[Any]] = {"features": np.ascontiguousarray(features.x)}
+    if features.times is not None:
+        tensors["times"] = np.ascontiguousarray(features.times)
+    meta = {"problems": json.dumps(features.problems)}
+    if features.recipe is not None:
+        meta["recipe"] = json.dumps(asdict(features.recipe))
+    if features.duration is not None:
+        meta["duration"] = repr(features.duration)
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, meta)
+
+
+def read_features(path: str | Path) -> Features:
+    """Read features from `.safetensors` (with their recipe).
+
+    Raises:
+        BadInput: no such file, another kind of file, or the wrong shape; names the file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    if path.suffix != ".safetensors":
+        raise BadInput(
+            f"{path}: cannot read features from {path.suffix!r}; give a .safetensors file"
+        )
+    try:
+        with safe_open(path, "np") as file:
+            meta = file.metadata() or {}
+            x = file.get_tensor("features")
+            times = file.get_tensor("times") if "times" in file.keys() else None  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path}: not readable as features ({error}); extract them again") from None
+    if x.ndim != 2:
+        raise BadInput(f"{path}: features have shape {x.shape}; expected (rows, width)")
+    recipe = Recipe(**json.loads(meta["recipe"])) if "recipe" in meta else None
+    duration = float(meta["duration"]) if "duration" in meta else None
+    return Features(x, times, duration, recipe, tuple(json.loads(meta.get("problems", "[]"))))

@@ -1,0 +1,130 @@
+"""Moment retrieval: R@k, mIoU, absence. Arrays in, numbers out; percent everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+RECALLS = ((1, 0.3), (1, 0.5), (1, 0.7), (5, 0.5))
+
+
+def pad_windows(windows: Sequence[Sequence[Sequence[float]]], fields: int = 2) -> Floats:
+    """Lists of windows of unequal length -> (Q, N, fields), NaN where there is none."""
+    longest = max((len(w) for w in windows), default=0)
+    padded = np.full((len(windows), max(longest, 1), fields), np.nan)
+    for q, rows in enumerate(windows):
+        if len(rows):
+            padded[q, : len(rows)] = np.asarray(rows, np.float64)[:, :fields]
+    return padded
+
+
+def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
+    """(..., N, 2) and (..., M, 2) -> (..., N, M) intersection over union; 0 where either is NaN or
+    empty.
+
+    >>> iou([[0.0, 10.0]], [[5.0, 15.0]])
+    array([[0.33333333]])
+    """
+    x, y = np.asarray(a, np.float64)[..., :, None, :], np.asarray(b, np.float64)[..., None, :, :]
+    inter = np.minimum(x[..., 1], y[..., 1]) - np.maximum(x[..., 0], y[..., 0])
+    inter = np.maximum(inter, 0)
+    union = (x[..., 1] - x[..., 0]) + (y[..., 1] - y[..., 0]) - inter
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(union > 0, inter / union, 0.0)
+    return np.nan_to_num(ratio, nan=0.0)
+
+
+def query_values(predicted: Floats, truth: Floats) -> dict[str, Floats]:
+    """Per-query values of every retrieval metric, (Q,) in [0, 1]; NaN where there is no true
+    window.
+
+    Args:
+        predicted: (Q, P, 2 or more) seconds, best first, NaN = no prediction.
+        truth: (Q, M, 2) seconds, NaN = no window.
+    """
+    best = iou(predicted[..., :2], truth).max(
+        -1
+    )  # (Q, P): each prediction with its best true window
+    asked = ~np.isnan(truth[..., 0]).all(-1)
+    values = {
+        f"R{k}@{least}": (best[:, :k] >= least).any(-1).astype(np.float64) for k, least in RECALLS
+    }
+    values["mIoU"] = best[:, 0]
+    return {name: np.where(asked, value, np.nan) for name, value in values.items()}
+
+
+def absence_counts(said: npt.ArrayLike, true: npt.ArrayLike) -> Floats:
+    """(Q,) booleans "there is no such moment" -> (Q, 3) true positives, false positives, misses."""
+    s, t = np.asarray(said, bool), np.asarray(true, bool)
+    return np.stack([s & t, s & ~t, ~s & t], -1).astype(np.float64)
+
+
+def f1(counts: Floats) -> Floats:
+    """(..., 3) true positives, false positives, misses -> F1 in [0, 1]; 0 where there is nothing
+    to find.
+    """
+    hits, wrong, missed = np.moveaxis(counts, -1, 0)
+    bottom = 2 * hits + wrong + missed
+    return np.where(bottom > 0, 2 * hits / np.maximum(bottom, 1e-12), 0.0)
+
+
+def best_threshold(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
+    """The threshold on (Q,) scores at and above which calling "positive" gives the best F1.
+
+    Half way to the next score, so that it is not tied to one query; above all scores when nothing
+    is positive.
+    """
+    s, p = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    order = np.argsort(-s, kind="stable")
+    s, p = s[order], p[order]
+    if not p.any():
+        return float(s[0]) + 1.0 if len(s) else 0.0
+    hits = np.cumsum(p)
+    value = 2 * hits / (np.arange(1, len(s) + 1) + p.sum())
+    value[:-1][s[:-1] == s[1:]] = -1  # a threshold cannot part equal scores
+    cut = int(value.argmax())
+    return float((s[cut] + s[cut + 1]) / 2) if cut + 1 < len(s) else float(s[cut]) - 1.0
+
+
+def bootstrap(
+    values: Mapping[str, Floats],
+    counts: Floats,
+    groups: npt.ArrayLike,
+    *,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals in percent, drawing whole groups (recordings) with replacement.
+
+    Args:
+        values: metric -> (Q,) per-query values, NaN where a query does not count.
+        counts: (Q, 3) absence counts, for `absent-F1`.
+        groups: (Q,) the recording of each query.
+    """
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    total = int(group.max()) + 1 if len(group) else 0
+    if total == 0:
+        return {}
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(total, np.full(total, 1 / total), size=rounds).astype(np.float64)
+    intervals = {}
+    for name, value in values.items():
+        counted = ~np.isnan(value)
+        sums = np.bincount(group, np.where(counted, value, 0), total)
+        sizes = np.bincount(group, counted, total)
+        size = draws @ sizes
+        if (size > 0).any():
+            intervals[name] = _interval((draws @ sums)[size > 0] / size[size > 0])
+    by_group = np.stack([np.bincount(group, counts[:, i], total) for i in range(3)], -1)
+    if (counts[:, 0] + counts[:, 2]).any():
+        intervals["absent-F1"] = _interval(f1(draws @ by_group))
+    return intervals
+
+
+def _interval(draws: Floats) -> tuple[float, float]:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return round(100 * float(low), 2), round(100 * float(high), 2)

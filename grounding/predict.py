@@ -1,0 +1,112 @@
+"""Grounder: the sole entry for command, app and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from grounding import model_file
+from grounding.dataset import ClipTable, QueryData, pool
+from grounding.decode import Calibration, decode
+from grounding.errors import BadInput
+from grounding.features import Features, encode_video, frame_encoder
+from grounding.media.video import open_video
+from grounding.timeline import Timeline
+from grounding.types import Prediction, Query, Sample
+from models.grounder import GroundingModel
+
+
+@torch.no_grad()
+def answer(
+    model: GroundingModel,
+    data: QueryData,
+    calibration: Calibration,
+    *,
+    batch: int = 64,
+    top: int = 5,
+    device: str = "cpu",
+) -> list[Prediction]:
+    """One prediction for every query of `data`, in order; the model is left in the mode it was
+    in.
+    """
+    training = model.training
+    model.eval()
+    predictions: list[Prediction] = []
+    for part in data.batches(batch):
+        samples = data.samples[len(predictions) : len(predictions) + len(part.video)]
+        on = part.to(device)
+        output = model(on.clips, on.words, on.video)
+        durations = [data.clips.duration[s.vid] for s in samples]
+        predictions += decode(output, [s.query for s in samples], durations, calibration, top=top)
+    model.train(training)
+    return predictions
+
+
+class Grounder:
+    """Asks a trained model about recordings."""
+
+    def __init__(self, trained: model_file.Trained, device: str = "cpu") -> None:
+        self.trained = trained
+        self.device = device
+
+    @classmethod
+    def from_run(cls, run: str | Path, device: str = "cpu") -> Grounder:
+        """The model of a run folder.
+
+        Raises:
+            BadInput: there is no readable model.
+        """
+        return cls(model_file.load(run, device), device)
+
+    def features(self, media: str | Path) -> Features:
+        """Decode and encode a recording the way the model was trained.
+
+        Raises:
+            UnreadableMedia: it cannot be decoded.
+            RecipeMismatch: this installation's encoder is not the one of the training.
+        """
+        recipe = self.trained.recipe
+        encoder = frame_encoder(recipe.encoder)
+        with open_video(media, short_side=encoder.short_side) as reader:
+            made = encode_video(reader, encoder, recipe)
+        return made
+
+    def ground(
+        self, media: str | Path, sentences: Sequence[str], *, top: int = 5
+    ) -> list[Prediction]:
+        """Moments of one recording for each sentence.
+
+        Raises:
+            UnreadableMedia: the recording cannot be decoded.
+            BadInput: a sentence is empty.
+        """
+        return self.ground_features(self.features(media), Path(media).stem, sentences, top=top)
+
+    def ground_features(
+        self, features: Features, vid: str, sentences: Sequence[str], *, top: int = 5
+    ) -> list[Prediction]:
+        """Moments in features that are already there.
+
+        Raises:
+            RecipeMismatch: the features were made by another recipe than the model expects.
+            BadInput: a sentence is empty, or the duration is not known.
+        """
+        features.require(self.trained.recipe, vid)
+        if features.duration is None:
+            raise BadInput(
+                f"{vid}: the features do not say how long the recording is; give --duration"
+            )
+        for sentence in sentences:
+            if not sentence.strip():
+                raise BadInput("a sentence is empty; say what to look for")
+        clips = self.trained.settings.features.clips
+        x = torch.from_numpy(pool(features, Timeline(features.duration, clips)))
+        table = ClipTable(x[None], {vid: 0}, {vid: features.duration})
+        samples = [
+            Sample(Query(text, i, vid), features.duration) for i, text in enumerate(sentences)
+        ]
+        data = QueryData(samples, table, self.trained.words)
+        trained = self.trained
+        return answer(trained.model, data, trained.calibration, top=top, device=self.device)

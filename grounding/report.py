@@ -1,0 +1,119 @@
+"""Predictions + truth -> the report: metrics, intervals, baselines, ceiling, warnings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from grounding.metrics import baselines
+from grounding.metrics.retrieval import (
+    absence_counts,
+    bootstrap,
+    f1,
+    pad_windows,
+    query_values,
+)
+from grounding.types import Prediction, Sample
+
+# what is reported apart when lines say what they need: seen (alone or with sound), and heard alone
+GROUPS: dict[str, Callable[[Sample], bool]] = {
+    "sight or both": lambda s: s.needs in ("sight", "both"),
+    "sound": lambda s: s.needs == "sound",
+}
+Report = dict[str, Any]
+
+
+def evaluate(
+    predictions: Sequence[Prediction],
+    samples: Sequence[Sample],
+    *,
+    train: Sequence[Sample] | None = None,
+    clips: int | None = None,
+    unsorted: int = 0,
+) -> Report:
+    """The report of the contract; keys `n`, `metrics`, `interval95`, `baselines`, `ceiling`,
+    `warnings`, `groups`.
+
+    Args:
+        train: what position-only baselines are fitted on; the samples themselves (and a warning)
+            without it.
+        clips: the model's clip grid, for its ceiling.
+        unsorted: lists that the reader had to sort.
+    """
+    warnings: list[dict[str, Any]] = []
+
+    def warn(kind: str, examples: Sequence[Any]) -> None:
+        if examples:
+            warnings.append({"kind": kind, "count": len(examples), "example": examples[0]})
+
+    answers = {str(p.query.qid): p for p in predictions}
+    known = {str(s.qid) for s in samples}
+    warn("no prediction for a query", [s.qid for s in samples if str(s.qid) not in answers])
+    warn("prediction for an unknown qid", [q for q in answers if q not in known])
+    twice = Counter(str(p.query.qid) for p in predictions)
+    warn("several predictions for one qid", [q for q, count in twice.items() if count > 1])
+    if unsorted:
+        warnings.append(
+            {"kind": "list was not sorted by score", "count": unsorted, "example": None}
+        )
+    warn(
+        "zero-length true window", [s.qid for s in samples if any(w.length == 0 for w in s.windows)]
+    )
+    late = [s.qid for s in samples if any(m.end > s.duration + 0.05 for m in _moments(answers, s))]
+    warn("prediction ends past the end of the recording", late)
+    if train is None and samples:
+        warnings.append(
+            {
+                "kind": "position baselines fitted on the evaluated queries (no train split found)",
+                "count": len(samples),
+                "example": None,
+            }
+        )
+    fitted_on = samples if train is None else train
+    report = _section(answers, samples, fitted_on, clips)
+    report["warnings"] = warnings
+    report["groups"] = {}
+    for name, belongs in GROUPS.items():
+        chosen = [s for s in samples if belongs(s)]
+        if chosen and len(chosen) < len(samples):
+            report["groups"][name] = _section(answers, chosen, fitted_on, clips)
+    return report
+
+
+def _moments(answers: dict[str, Prediction], sample: Sample) -> tuple[Any, ...]:
+    answer = answers.get(str(sample.qid))
+    return answer.moments if answer else ()
+
+
+def _section(
+    answers: dict[str, Prediction],
+    samples: Sequence[Sample],
+    fitted_on: Sequence[Sample],
+    clips: int | None,
+) -> Report:
+    predicted = pad_windows([[(m.start, m.end) for m in _moments(answers, s)] for s in samples])
+    truth = pad_windows([[(w.start, w.end) for w in s.windows] for s in samples])
+    duration = np.array([s.duration for s in samples])
+    values = query_values(predicted, truth)
+    metrics = baselines.means(values)
+    said = [(a := answers.get(str(s.qid))) is not None and (a.absent or 0) >= 0.5 for s in samples]
+    counts = absence_counts(said, [not s.windows for s in samples])
+    if any(not s.windows for s in samples):
+        metrics["absent-F1"] = round(100 * float(f1(counts.sum(0))), 2)
+    spans = [[w.start / s.duration, w.end / s.duration] for s in fitted_on for w in s.windows]
+    floors = {"random": baselines.random_spans(truth, duration)}
+    if spans:
+        relative = np.clip(np.asarray(spans), 0, 1)
+        floors["centre-prior"] = baselines.fixed(baselines.fit_centre(relative), truth, duration)
+        floors["best-fixed-span"] = baselines.fixed(baselines.fit_span(relative), truth, duration)
+    floors["whole-file"] = baselines.fixed((0.0, 1.0), truth, duration)
+    return {
+        "n": len(samples),
+        "metrics": metrics,
+        "interval95": bootstrap(values, counts, [s.vid for s in samples]),
+        "baselines": floors,
+        "ceiling": baselines.grid_ceiling(truth, duration, clips) if clips else {},
+    }

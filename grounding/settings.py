@@ -1,0 +1,137 @@
+"""What a training is configured by: typed dataclasses that a YAML file and dotted overrides
+fill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# what every one of these numbers must be, wherever it occurs
+_POSITIVE = {
+    "rate",
+    "clips",
+    "width",
+    "out",
+    "least",
+    "kernel",
+    "heads",
+    "epochs",
+    "batch",
+    "threads",
+}
+_POSITIVE |= {"learning_rate", "clip"}
+_SHARES = {"dropout"}
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Numbers are checked when a config is read, not when a training fails on them."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name in _POSITIVE and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be greater than 0")
+            if name in _SHARES and not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and less than 1")
+
+
+@dataclass(frozen=True)
+class FeatureSettings(_Checked):
+    """How recordings become clips.
+
+    Attributes:
+        encoder: name of the frame encoder.
+        rate: frames looked at per second.
+        clips: equal parts a recording is cut into.
+    """
+
+    encoder: str = "pixel-grid"
+    rate: float = 4.0
+    clips: int = 64
+
+
+@dataclass(frozen=True)
+class TextSettings(_Checked):
+    """How sentences become vectors.
+
+    Attributes:
+        encoder: `words` = word vectors learned from the training sentences.
+        width: size of a word vector.
+        out: size of a sentence vector.
+        least: words that occur less often than this in training count as unknown.
+        dropout: share of words left out in training.
+    """
+
+    encoder: str = "words"
+    width: int = 300
+    out: int = 128
+    least: int = 1
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class VideoSettings(_Checked):
+    """The trainable temporal encoder over clip features.
+
+    Attributes:
+        kind: linear, convolution or transformer.
+        width: size of an encoded clip.
+        layers: how many blocks.
+        kernel: clips a convolution sees, odd.
+        heads: attention heads of a transformer.
+        dropout: in training.
+        noise: added to the scaled features in training.
+    """
+
+    kind: Literal["linear", "convolution", "transformer"] = "convolution"
+    width: int = 128
+    layers: int = 2
+    kernel: int = 3
+    heads: int = 4
+    dropout: float = 0.1
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingSettings(_Checked):
+    """The loop.
+
+    Attributes:
+        epochs: passes over the training queries.
+        batch: queries a step.
+        learning_rate: of AdamW, after a short warm-up, falling to zero along a cosine.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient.
+        choose: metric on `val` that chooses the epoch.
+        seed: of everything random.
+        threads: CPU threads; results are the same for the same number.
+    """
+
+    epochs: int = 40
+    batch: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    clip: float = 5.0
+    choose: str = "mIoU"
+    seed: int = 0
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All of one experiment.
+
+    Attributes:
+        dataset: dataset folder; `--data` sets it.
+        head: name of the method.
+        method: the settings of that head.
+    """
+
+    dataset: str | None = None
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    text: TextSettings = field(default_factory=TextSettings)
+    video: VideoSettings = field(default_factory=VideoSettings)
+    head: str = "frames"
+    method: Any = None
+    training: TrainingSettings = field(default_factory=TrainingSettings)

@@ -1,0 +1,355 @@
+"""One LightningModule for every head; run folders; exact resume."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import math
+import platform
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from grounding import config, model_file
+from grounding.annotations import write_predictions
+from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
+from grounding.decode import Calibration
+from grounding.errors import BadInput, Interrupted
+from grounding.features import FeatureStore, Progress, frame_encoder
+from grounding.files import atomic, write_text
+from grounding.metrics.retrieval import best_threshold
+from grounding.predict import answer
+from grounding.report import Report, evaluate
+from grounding.settings import RunSettings, TrainingSettings
+from grounding.types import Sample
+from models.encoders.text import WordTokenizer
+from models.encoders.video import ClipEncoder
+from models.grounder import GroundingModel
+from models.heads import Head
+from models.records import Batch
+
+EpochDone = Callable[[int, int, dict[str, float]], None]  # epoch from 1, epochs, values
+
+
+class Epoch:
+    """The batches of one epoch; an iterable with a length, as the loop wants it."""
+
+    def __init__(self, data: QueryData, settings: TrainingSettings, epoch: int) -> None:
+        self._data, self._settings, self._epoch = data, settings, epoch
+
+    def __len__(self) -> int:
+        return self._data.steps(self._settings.batch)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._data.shuffled(self._settings.batch, self._settings.seed, self._epoch)
+
+
+class GroundingModule(lightning.LightningModule):
+    """Any head, trained: one loss a batch, AdamW with warm-up and a cosine."""
+
+    def __init__(self, model: GroundingModel, data: QueryData, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.model, self.data, self.settings = model, data, settings
+        self.total, self.steps = 0.0, 0
+        cast(Head, model.head).prepare(len(data))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What the head remembers about the training queries goes along."""
+        checkpoint["head"] = cast(Head, self.model.head).training_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """And comes back."""
+        cast(Head, self.model.head).load_training_state(checkpoint["head"])
+
+    def train_dataloader(self) -> Epoch:
+        """A fresh order each epoch, from the seed and the epoch alone."""
+        return Epoch(self.data, self.settings, self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Everything random in an epoch follows from its number, so a resumed run repeats it."""
+        torch.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+        self.total, self.steps = 0.0, 0
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The head's loss."""
+        loss = self.model.loss(batch, self.current_epoch)
+        self.total += float(loss.detach())
+        self.steps += 1
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW; a twentieth of the steps to warm up, then a cosine to zero."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        total = max(settings.epochs * self.data.steps(settings.batch), 1)
+        warm = max(total // 20, 1)
+
+        def factor(step: int) -> float:
+            if step < warm:
+                return (step + 1) / warm
+            return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class RunWriter(lightning.Callback):
+    """After each epoch: judge on `val` as a user would, keep the best model, then the checkpoint.
+
+    The checkpoint comes last and appears whole, so a kill at any moment costs at most the epoch
+    under way.
+    """
+
+    def __init__(
+        self, run: Path, trained: model_file.Trained, val: QueryData, done: EpochDone | None
+    ):
+        self.run, self.trained, self.val, self.done = run, trained, val, done
+        self.rows: list[dict[str, float]] = []
+        self.best = -math.inf
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know: all rows so far and the best value."""
+        return {"rows": self.rows, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up where the checkpoint was written."""
+        self.rows, self.best = state_dict["rows"], state_dict["best"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Judge, keep, log, save."""
+        epoch, settings = trainer.current_epoch, self.trained.settings.training
+        predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
+        metrics = evaluate(predictions, self.val.samples, train=[])["metrics"]
+        value = metrics.get(settings.choose)
+        if value is None:
+            raise BadInput(
+                f"training.choose is {settings.choose!r}; take one of {', '.join(metrics)}"
+            )
+        row = {"epoch": epoch + 1, "loss": module.total / max(module.steps, 1), **metrics}
+        self.rows = [r for r in self.rows if r["epoch"] <= epoch] + [row]
+        if value > self.best:
+            self.best = value
+            trained = self.trained
+            model_file.save(
+                self.run / model_file.NAME,
+                model_file.Trained(
+                    module.model,
+                    trained.words,
+                    trained.recipe,
+                    trained.settings,
+                    trained.calibration,
+                    epoch + 1,
+                ),
+            )
+        names = list(self.rows[0])
+        lines = [",".join(names), *(",".join(f"{r[n]:.6g}" for n in names) for r in self.rows)]
+        write_text(self.run / "metrics.csv", "\n".join(lines) + "\n")
+        for name, number in row.items():
+            if trainer.logger and name != "epoch":
+                trainer.logger.log_metrics({name: number}, step=epoch + 1)
+        with atomic(self.run / "checkpoints" / "last.ckpt") as temporary:
+            trainer.save_checkpoint(temporary)
+        if self.done:
+            self.done(epoch + 1, settings.epochs, row)
+
+
+def start_run(run: Path, settings: RunSettings) -> None:
+    """Make a run folder that describes itself.
+
+    Raises:
+        BadInput: the folder holds another run, or the config's dataset cannot be trained on.
+    """
+    if settings.dataset is None:
+        raise BadInput("the config names no dataset; give --data DATASET")
+    _splits(DatasetFolder(settings.dataset))
+    if (run / "config.yaml").exists():
+        raise BadInput(f"{run}: holds a run already; go on with --resume or choose another --run")
+    run.mkdir(parents=True, exist_ok=True)
+    write_text(run / "config.yaml", config.dump(settings))
+    write_text(run / "environment.txt", _environment())
+
+
+def read_run(run: Path) -> RunSettings:
+    """The settings of a run folder.
+
+    Raises:
+        BadInput: it is no run folder.
+    """
+    if not (run / "config.yaml").is_file():
+        raise BadInput(f"{run}: no run folder (it has no config.yaml); start one with a config")
+    return config.load(run / "config.yaml")
+
+
+def train(
+    run: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    fast: bool = False,
+    extracting: Progress | None = None,
+    done: EpochDone | None = None,
+) -> dict[str, Report]:
+    """Train the run in folder `run` and report on every split it was not trained on.
+
+    Args:
+        resume: go on from the last checkpoint, if there is one.
+        fast: two steps of one epoch: does everything fit together?
+        extracting: told about features as they are made.
+        done: told about each epoch.
+
+    Returns:
+        The reports, by split.
+
+    Raises:
+        BadInput: the data cannot be used.
+    """
+    settings = read_run(run)
+    if settings.dataset is None:
+        raise BadInput(f"{run / 'config.yaml'}: names no dataset; start the run with --data")
+    torch.set_num_threads(settings.training.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    folder = DatasetFolder(settings.dataset)
+    splits = {name: folder.samples(name) for name in _splits(folder)}
+    store = FeatureStore(
+        folder.root / "features", frame_encoder(settings.features.encoder), settings.features.rate
+    )
+    vids = list(dict.fromkeys(s.vid for samples in splits.values() for s in samples))
+    clips = load_clips(folder, vids, store, settings.features.clips, progress=extracting)
+
+    words = WordTokenizer.fit((s.query.text for s in splits["train"]), settings.text.least)
+    torch.manual_seed(settings.training.seed)
+    model = model_file.build_model(settings, clips.width, len(words.vocabulary))
+    trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
+    data = QueryData(splits["train"], clips, words)
+    if data.glance.isnan().all():
+        raise BadInput(f"{folder.root}/annotations/train.jsonl: no line has a glance; add some")
+    everything = data.batch(torch.arange(len(data)))
+    assert isinstance(model.clips, ClipEncoder)
+    model.clips.fit_scale(everything.clips)
+    _fit(run, trained, data, QueryData(splits["val"], clips, words), device, resume, fast, done)
+
+    chosen = model_file.load(run, device)
+    return _finish(run, chosen, splits, clips, device)
+
+
+def _fit(
+    run: Path,
+    trained: model_file.Trained,
+    data: QueryData,
+    val: QueryData,
+    device: str,
+    resume: bool,
+    fast: bool,
+    done: EpochDone | None,
+) -> None:
+    training = trained.settings.training
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    go_on = resume and checkpoint.exists()
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=1 if fast else training.epochs,
+            limit_train_batches=2 if fast else 1.0,
+            gradient_clip_val=training.clip,
+            logger=_tensorboard(run),
+            callbacks=[RunWriter(run, trained, val, done)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+        )
+        module = GroundingModule(trained.model, data, training)
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(module, ckpt_path=str(checkpoint) if go_on else None, weights_only=True)
+        except SystemExit:
+            # the trainer turns Ctrl-C into an exit and keeps ignoring the signal
+            signal.signal(signal.SIGINT, on_interrupt)
+            raise Interrupted(
+                f"interrupted in epoch {trainer.current_epoch + 1}; finished epochs are kept; "
+                f"go on with: grounding train --run {run} --resume"
+            ) from None
+
+
+def _tensorboard(run: Path) -> Any:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(run, name="", version="tensorboard")
+
+
+def _splits(folder: DatasetFolder) -> list[str]:
+    for needed in ("train", "val"):
+        if needed not in folder.splits:
+            raise BadInput(f"{folder.root}/annotations: has no {needed}.jsonl; training needs it")
+    # the order of reports: test first, then its relatives, then what the epoch was chosen on
+    return sorted(
+        folder.splits, key=lambda name: (name == "val", not name.startswith("test"), name)
+    )
+
+
+def _finish(
+    run: Path,
+    chosen: model_file.Trained,
+    splits: dict[str, list[Sample]],
+    clips: ClipTable,
+    device: str,
+) -> dict[str, Report]:
+    """Calibrate on `val`, then predict and report on every split but `train`."""
+    val = QueryData(splits["val"], clips, chosen.words)
+    raw = answer(chosen.model, val, Calibration(), device=device)
+    calibration = fit_absence([p.absent or 0.0 for p in raw], splits["val"])
+    chosen = model_file.Trained(
+        chosen.model, chosen.words, chosen.recipe, chosen.settings, calibration, chosen.epoch
+    )
+    model_file.save(run / model_file.NAME, chosen)
+    reports = {}
+    for name, samples in splits.items():
+        if name == "train":
+            continue
+        predictions = answer(
+            chosen.model, QueryData(samples, clips, chosen.words), calibration, device=device
+        )
+        write_predictions(run / "predictions" / f"{name}.jsonl", predictions)
+        reports[name] = evaluate(
+            predictions, samples, train=splits["train"], clips=chosen.settings.features.clips
+        )
+        write_text(run / "report" / f"{name}.json", json.dumps(reports[name], indent=1))
+    return reports
+
+
+def fit_absence(probabilities: Sequence[float], samples: Sequence[Sample]) -> Calibration:
+    """Shift the logit of absence so that one half is the threshold with the best F1 on `val`.
+
+    Args:
+        probabilities: of absence, uncalibrated (sigmoid of the logit), one per sample.
+    """
+    logits = [math.log(max(p, 1e-12) / max(1 - p, 1e-12)) for p in probabilities]
+    threshold = best_threshold(logits, [not s.windows for s in samples])
+    return Calibration(1.0, -threshold)
+
+
+def _environment() -> str:
+    packages = sorted(
+        {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
+    )
+    return (
+        f"python {platform.python_version()} on {platform.machine()}\n" + "\n".join(packages) + "\n"
+    )

@@ -1,0 +1,3 @@
+"""Tensors in, tensors out: encoders, heads and objectives. No files, no seconds, no dataset
+names.
+"""

@@ -1,0 +1,69 @@
+"""Sentence encoders: `words` (learned word vectors, offline)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.records import Padded, pad
+
+WORD = re.compile(r"[a-z0-9']+")
+UNKNOWN = 0  # row of every word that training never saw
+
+
+class WordTokenizer:
+    """Lower-case words -> ids by a fixed vocabulary; id 0 is any other word."""
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self._ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}
+
+    @classmethod
+    def fit(cls, sentences: Iterable[str], least: int = 1) -> WordTokenizer:
+        """The words that occur at least `least` times, most frequent first."""
+        counts = Counter(word for s in sentences for word in WORD.findall(s.lower()))
+        kept = sorted((w for w, n in counts.items() if n >= least), key=lambda w: (-counts[w], w))
+        return cls(kept)
+
+    def unknown(self, sentence: str) -> list[str]:
+        """The sentence's words that are not in the vocabulary."""
+        return [w for w in WORD.findall(sentence.lower()) if w not in self._ids]
+
+    def __call__(self, sentences: Sequence[str]) -> Padded:
+        """Q sentences -> (Q, W) ids; a sentence without any word becomes one unknown word."""
+        rows = [
+            torch.tensor([self._ids.get(w, UNKNOWN) for w in WORD.findall(s.lower())] or [UNKNOWN])
+            for s in sentences
+        ]
+        return pad(rows)
+
+
+class WordVectors(nn.Module):
+    """Mean of learned word vectors, then one linear layer (d3g.md section 15)."""
+
+    def __init__(self, vocabulary: int, width: int, out: int, dropout: float = 0.0) -> None:
+        """`vocabulary` known words; vectors of `width`; sentences of `out` numbers."""
+        super().__init__()
+        self.table = nn.Embedding(vocabulary + 1, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        # an unknown word says nothing: it must not move the sentence
+        with torch.no_grad():
+            self.table.weight[UNKNOWN] = 0
+        self.project = nn.Linear(width, out)
+        self.dropout = dropout
+
+    def forward(self, words: Padded) -> Tensor:
+        """(Q, W) ids -> (Q, out)."""
+        ids, mask = words
+        keep = mask & (ids != UNKNOWN)
+        if self.training and self.dropout > 0:
+            dropped = keep & (torch.rand(ids.shape, device=ids.device) >= self.dropout)
+            keep = torch.where(dropped.any(1, keepdim=True), dropped, keep)
+        weight = keep.to(self.table.weight.dtype).unsqueeze(-1)  # (Q, W, 1)
+        mean = (self.table(ids) * weight).sum(1) / weight.sum(1).clamp(min=1)
+        projected: Tensor = self.project(mean)
+        return projected
