@@ -70,6 +70,8 @@ def build_model(settings: RunSettings, inputs: int, vocabulary: int) -> Groundin
             video.heads,
             video.dropout,
             video.noise,
+            video.grid,
+            video.places,
         ),
         WordVectors(vocabulary, text.width, text.out, text.dropout),
         head,

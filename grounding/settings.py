@@ -82,6 +82,8 @@ class VideoSettings(_Checked):
         heads: attention heads of a transformer.
         dropout: in training.
         noise: added to the scaled features in training.
+        grid: side of the layout that the features are (8 for pixel-grid); 0 = they are none.
+        places: numbers seen at each place of it.
     """
 
     kind: Literal["linear", "convolution", "transformer"] = "convolution"
@@ -91,6 +93,8 @@ class VideoSettings(_Checked):
     heads: int = 4
     dropout: float = 0.1
     noise: float = 0.0
+    grid: int = 0
+    places: int = 32
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class TrainingSettings(_Checked):
     clip: float = 5.0
     choose: str = "mIoU"
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
 
 @dataclass(frozen=True)

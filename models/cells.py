@@ -70,16 +70,15 @@ class Cells(nn.Module):
         """
         if clips.shape[1] != self.clips:
             raise ValueError(f"the map has {self.clips} clips, the video {clips.shape[1]}")
-        pooled = clips.new_empty(clips.shape[0], len(self), clips.shape[2])
-        length = self.last - self.first
-        running = clips
+        # cells stand shortest first, so each length is one piece and the pieces only need to be joined
+        pieces, running, length = [], clips, self.last - self.first
         for offset in range(int(length.max()) + 1):
             if offset:
                 running = torch.maximum(running[:, :-1], clips[:, offset:])
-            here = torch.nonzero(length == offset).squeeze(1)
-            if len(here):
-                pooled = pooled.index_copy(1, here, running[:, self.first[here]])
-        return pooled
+            starts = self.first[length == offset]
+            if len(starts):
+                pieces.append(running[:, starts])
+        return torch.cat(pieces, 1)
 
     def dense(self, cells: Tensor) -> Tensor:
         """(V, P, D) -> (V, D, N, N); zero where there is no cell."""

@@ -31,7 +31,7 @@ def smooth(curve: Tensor, mask: Tensor, width: int) -> Tensor:
     return total / count.clamp(min=1) * weight
 
 
-def level(curve: Tensor, mask: Tensor, low: float = 0.20, high: float = 0.95) -> Tensor:
+def level(curve: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
     """(Q,) the middle between two quantiles of each row's real clips (d3g.md section 15)."""
     nan = curve.masked_fill(~mask, float("nan"))
     ends = torch.nanquantile(

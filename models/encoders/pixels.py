@@ -39,9 +39,8 @@ class PixelGrid:
             grey[:1] if before is None else before[None].astype(np.int16).sum(-1, dtype=np.int16)
         )
         change = np.abs(np.diff(np.concatenate([first, grey]), axis=0)) / 3
-        return np.concatenate(
-            [colour.reshape(count, -1), self._pool(change[..., None]).reshape(count, -1)], axis=1
-        )
+        layout = np.concatenate([colour, self._pool(change[..., None])], axis=-1)
+        return layout.reshape(count, -1)
 
     def _pool(self, x: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """(N, H, W, C) in 0..255 -> (N, 8, 8, C) block means in 0..1."""

@@ -50,6 +50,34 @@ class _Block(nn.Module):
         return out
 
 
+class Places(nn.Module):
+    """Looks at every place of a layout with the same weights, so that WHAT need not be learned anew for each WHERE.
+
+    Features are a `grid` x `grid` layout with the channels innermost; the answer is the strongest response and the
+    mean response over all places.
+    """
+
+    def __init__(self, inputs: int, grid: int, width: int) -> None:
+        """`inputs` numbers are grid * grid * channels.
+
+        Raises:
+            ValueError: they are not.
+        """
+        super().__init__()
+        if inputs % grid**2:
+            raise ValueError(f"{inputs} features are no layout of {grid} x {grid} places")
+        self.grid, self.channels = grid, inputs // grid**2
+        self.near = nn.Conv2d(self.channels, width, 3, padding=1)
+        self.mix = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, inputs) -> (B, L, 2 * width)."""
+        layout = x.reshape(-1, self.grid, self.grid, self.channels).permute(0, 3, 1, 2)
+        seen = F.gelu(self.mix(F.gelu(self.near(layout)))).flatten(2)  # (B * L, width, places)
+        both = torch.cat([seen.amax(2), seen.mean(2)], 1)
+        return both.view(*x.shape[:2], -1)
+
+
 class ClipEncoder(nn.Module):
     """Clip features (B, L, inputs) -> (B, L, width), each clip aware of its neighbours.
 
@@ -73,6 +101,8 @@ class ClipEncoder(nn.Module):
         heads: int = 4,
         dropout: float = 0.1,
         noise: float = 0.0,
+        grid: int = 0,
+        places: int = 32,
     ) -> None:
         super().__init__()
         if kernel % 2 == 0:
@@ -83,6 +113,8 @@ class ClipEncoder(nn.Module):
         self.scale: Tensor
         self.register_buffer("scale", torch.ones(inputs))
         self.project = nn.Linear(inputs, width)
+        self.places = Places(inputs, grid, places) if grid else None
+        self.place = nn.Linear(2 * places, width) if grid else None
         self.blocks = nn.ModuleList()
         self.attention: nn.TransformerEncoder | None = None
         if kind == "convolution":
@@ -110,7 +142,10 @@ class ClipEncoder(nn.Module):
         x = x / self.scale
         if self.training and self.noise > 0:
             x = x + self.noise * torch.randn_like(x)
-        x = self.project(x) * weight
+        seen = self.project(x)
+        if self.places is not None and self.place is not None:
+            seen = seen + self.place(self.places(x))
+        x = seen * weight
         for block in self.blocks:
             x = block(x, weight)
         if self.attention is not None:

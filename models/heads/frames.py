@@ -31,6 +31,7 @@ class FramesSettings:
         sharpen: from this epoch on, positives are weighted by their current similarity too.
         smoothing: clips averaged before runs are sought.
         moments: how many moments an answer has.
+        low, high: a clip speaks for the moment above the middle of these two quantiles of its video's curve.
     """
 
     width: int = 128
@@ -40,6 +41,13 @@ class FramesSettings:
     sharpen: int = 5
     smoothing: int = 3
     moments: int = 5
+    low: float = 0.20
+    high: float = 0.95
+
+    @property
+    def quantiles(self) -> tuple[float, float]:
+        """(low, high)."""
+        return self.low, self.high
 
 
 @register("frames", FramesSettings)
@@ -94,7 +102,7 @@ class Frames(Stateless, nn.Module):
         """Q sentences, each asked of its video -> moments."""
         curve = self.curve(clips, sentence, video)
         mask = clips.mask[video]
-        lifted = lift(curve, mask, self.settings.smoothing)
+        lifted = lift(curve, mask, self.settings.smoothing, self.settings.quantiles)
         runs = maximum_sum_runs(lifted, mask, min(self.settings.moments, curve.shape[1]))
         first, last = runs.cells.unbind(-1)
         count = mask.sum(1).clamp(min=1)[:, None]
@@ -125,10 +133,10 @@ def clip_centres(mask: Tensor) -> Tensor:
     return (torch.arange(mask.shape[1], device=mask.device) + 0.5) / count
 
 
-def lift(curve: Tensor, mask: Tensor, smoothing: int) -> Tensor:
+def lift(curve: Tensor, mask: Tensor, smoothing: int, quantiles: tuple[float, float]) -> Tensor:
     """(Q, L) the smoothed curve above its usual level: positive where it speaks for the moment."""
     soft = smooth(curve, mask, smoothing)
-    return (soft - level(soft, mask)[:, None]).masked_fill(~mask, 0)
+    return (soft - level(soft, mask, *quantiles)[:, None]).masked_fill(~mask, 0)
 
 
 def mean_inside(curve: Tensor, cell: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ class GlanceSettings:
         most: largest counter.
         compete: positives stand in one softmax with each other, as published.
         evidence: weight of the clips' own evidence in a cell's score; 0 = the published map alone.
-        clip_temperature, clip_sigma, apart, sharpen, smoothing: of that evidence, as in the frames
-            head.
+        clip_temperature, clip_sigma, apart, sharpen, smoothing, low, high: of that evidence, as in
+            the frames head.
     """
 
     clips: int = 32
@@ -70,6 +70,8 @@ class GlanceSettings:
     apart: float = 16 / 64
     sharpen: int = 5
     smoothing: int = 3
+    low: float = 0.20
+    high: float = 0.95
 
 
 class Proposals(nn.Module):
@@ -125,6 +127,8 @@ class Glance(nn.Module):
                 settings.apart,
                 settings.sharpen,
                 settings.smoothing,
+                low=settings.low,
+                high=settings.high,
             )
             self.frames = Frames(frames, clips, sentence)
 
@@ -146,16 +150,18 @@ class Glance(nn.Module):
             self.adjustment.load_state_dict(state)
 
     def embed(self, clips: Padded) -> Tensor:
-        """(V, N, D) -> (V, P, embedding), unit length."""
-        cells = self.proposals(self.cells.pool(self.enter(clips.x)))
-        return F.normalize(self.project_cells(cells), dim=-1)
+        """(V, N, D) -> (V, P, embedding), not normalised."""
+        cells: Tensor = self.proposals(self.cells.pool(self.enter(clips.x)))
+        out: Tensor = self.project_cells(cells)
+        return out
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """SA-GCL on one batch; a scalar."""
         s = self.settings
         cells = self.embed(clips)
         text = F.normalize(self.project_sentence(sentence), dim=-1)
-        cosine = torch.einsum("vpd,qd->qvp", cells, text)
+        # the products are divided by the cells' lengths: far fewer numbers than the cells themselves
+        cosine = torch.einsum("vpd,qd->qvp", cells, text) / lengths(cells)
         queries, videos = cosine.shape[:2]
         rows = torch.arange(queries, device=cosine.device)
         clicked = (batch.glance * s.clips).long().clamp(0, s.clips - 1)  # NaN never gets here
@@ -192,7 +198,9 @@ class Glance(nn.Module):
         """
         assert self.frames is not None
         mask = clips.mask[video]
-        lifted = lift(self.frames.curve(clips, sentence, video), mask, self.settings.smoothing)
+        curve = self.frames.curve(clips, sentence, video)
+        settings = self.frames.settings
+        lifted = lift(curve, mask, settings.smoothing, settings.quantiles)
         total = F.pad(lifted.cumsum(1), (1, 0))
         inside = total[:, self.cells.last + 1] - total[:, self.cells.first]
         return inside / lifted.clamp(min=0).sum(1, keepdim=True).clamp(min=1e-6)
@@ -206,17 +214,20 @@ class Glance(nn.Module):
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> every cell with its score."""
-        cells = self.embed(clips)[video]
+        cells = self.embed(clips)
         text = F.normalize(self.project_sentence(sentence), dim=-1)
-        scores = torch.einsum("qpd,qd->qp", cells, text)
+        scores = torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
+        diagonal = scores[:, : self.settings.clips]  # cells stand shortest first
         if self.frames is not None:
             scores = scores + self.settings.evidence * self._evidence(clips, sentence, video)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         spans = self.cells.spans()[order]
-        # a clip is as good as the best cell that starts, ends or lies in it alone: the diagonal
-        index = torch.arange(self.settings.clips, device=scores.device)
-        diagonal = torch.einsum("qpd,qd->qp", cells[:, : len(index)], text)
         return GroundingOutput(spans, scores, diagonal, -scores[:, 0] / self.settings.temperature)
+
+
+def lengths(cells: Tensor) -> Tensor:
+    """(..., D) -> (...) Euclidean lengths, kept away from zero."""
+    return cells.norm(dim=-1).clamp(min=1e-6)
 
 
 def choose_positives(fit: Tensor, prior: Tensor, covers: Tensor, count: int) -> Tensor:
