@@ -14,12 +14,11 @@ from torch import Tensor
 from grounding.annotations import read_samples
 from grounding.errors import BadInput
 from grounding.features import Features, FeatureStore, Progress
+from grounding.media import RECORDINGS
 from grounding.timeline import Timeline
 from grounding.types import Sample
 from models.encoders.text import WordTokenizer
 from models.records import Batch, pad
-
-MEDIA = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".wmv", ".flv")
 
 
 class DatasetFolder:
@@ -60,7 +59,7 @@ class DatasetFolder:
         if self._media is None:
             self._media = {}
             for path in sorted((self.root / "media").glob("*")):
-                if path.suffix.lower() not in MEDIA:
+                if path.suffix.lower() not in RECORDINGS:
                     continue
                 if path.stem in self._media:
                     raise BadInput(

@@ -25,9 +25,9 @@ from pathlib import Path
 from grounding.annotations import write_samples
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.files import write_text
+from grounding.media import RECORDINGS
 from grounding.types import NEEDS, Moment, Query, Sample
 
-MEDIA = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".wmv", ".flv")
 COLUMNS = {  # headings, compared without case, spaces, underscores and a trailing unit
     "video": ("video", "vid", "file", "filename", "recording", "videoname", "videofile"),
     "query": ("query", "sentence", "text", "description", "caption"),
@@ -171,7 +171,7 @@ def find_recordings(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in MEDIA or not path.is_file():
+        if hidden or path.suffix.lower() not in RECORDINGS or not path.is_file():
             continue
         if path.name.encode(errors="replace").decode() != path.name:
             raise BadInput(f"{str(path)!a}: its name is no Unicode; rename it")
@@ -179,7 +179,7 @@ def find_recordings(folder: Path) -> dict[str, Path]:
         if twin != path:
             raise BadInput(f"{path}: {twin} has the same name; rename one of them")
     if not found:
-        raise BadInput(f"{folder}: no recording in it; known are {', '.join(MEDIA)}")
+        raise BadInput(f"{folder}: no recording in it; known are {', '.join(RECORDINGS)}")
     return {path.stem: path for path in found.values()}
 
 
@@ -194,7 +194,7 @@ def _resolve(rows: Sequence[Row], found: Iterable[str]) -> tuple[dict[int, str],
     vids, problems = dict[int, str](), list[Problem]()
     for row in rows:
         name = _key(re.split(r"[/\\]", row.video)[-1])
-        if name not in known and name.endswith(MEDIA):
+        if name not in known and name.endswith(RECORDINGS):
             name = name.rpartition(".")[0]
         if name in known:
             vids[row.number] = known[name]

@@ -70,7 +70,8 @@ class Cells(nn.Module):
         """
         if clips.shape[1] != self.clips:
             raise ValueError(f"the map has {self.clips} clips, the video {clips.shape[1]}")
-        # cells stand shortest first, so each length is one piece and the pieces only need to be joined
+        # cells stand shortest first, so each length is one piece and the pieces only need to be
+        # joined
         pieces, running, length = [], clips, self.last - self.first
         for offset in range(int(length.max()) + 1):
             if offset:

@@ -191,12 +191,6 @@ def test_a_name_that_is_no_unicode_is_refused(rec):
         find_recordings(rec)
 
 
-def test_the_media_kinds_are_those_of_a_dataset():
-    from grounding.dataset import MEDIA
-
-    assert grounding.intake.MEDIA == MEDIA
-
-
 @pytest.mark.parametrize(
     "cell", ["cat", "CAT.mkv", "cat.mp4", "sub/cat.MKV", r"C:\films\Cat.mkv", " cat "]
 )

@@ -51,10 +51,11 @@ class _Block(nn.Module):
 
 
 class Places(nn.Module):
-    """Looks at every place of a layout with the same weights, so that WHAT need not be learned anew for each WHERE.
+    """Looks at every place of a layout with the same weights, so that WHAT need not be learned
+    anew for each WHERE.
 
-    Features are a `grid` x `grid` layout with the channels innermost; the answer is the strongest response and the
-    mean response over all places.
+    Features are a `grid` x `grid` layout with the channels innermost; the answer is the strongest
+    response and the mean response over all places.
     """
 
     def __init__(self, inputs: int, grid: int, width: int) -> None:

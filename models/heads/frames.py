@@ -31,7 +31,8 @@ class FramesSettings:
         sharpen: from this epoch on, positives are weighted by their current similarity too.
         smoothing: clips averaged before runs are sought.
         moments: how many moments an answer has.
-        low, high: a clip speaks for the moment above the middle of these two quantiles of its video's curve.
+        low, high: a clip speaks for the moment above the middle of these two quantiles of its
+            video's curve.
     """
 
     width: int = 128

@@ -160,7 +160,8 @@ class Glance(nn.Module):
         s = self.settings
         cells = self.embed(clips)
         text = F.normalize(self.project_sentence(sentence), dim=-1)
-        # the products are divided by the cells' lengths: far fewer numbers than the cells themselves
+        # the products are divided by the cells' lengths: far fewer numbers than the cells
+        # themselves
         cosine = torch.einsum("vpd,qd->qvp", cells, text) / lengths(cells)
         queries, videos = cosine.shape[:2]
         rows = torch.arange(queries, device=cosine.device)

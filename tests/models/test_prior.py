@@ -42,11 +42,12 @@ def test_the_prior_is_the_same_forwards_and_backwards():
 
 
 def adjustment(**change):
-    settings = dict(queries=2, clips=5, window=0.4, threshold=0.9, momentum=0.7, most=3)
-    return Adjustment(**{**settings, **change})
+    settings = {"window": 0.4, "threshold": 0.9, "momentum": 0.7, "most": 3}
+    return Adjustment(**{"queries": 2, "clips": 5, **settings, **change})
 
 
-# clips 1 and 2 look like the glanced clip 2, clip 4 does too but lies outside the window, 0 and 3 do not
+# clips 1 and 2 look like the glanced clip 2, clip 4 does too but lies outside the window, 0 and 3
+# do not
 ALIKE = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]])
 
 
