@@ -17,7 +17,7 @@ from grounding.features import Features, FeatureStore, Progress
 from grounding.media import RECORDINGS
 from grounding.timeline import Timeline
 from grounding.types import Sample
-from models.encoders.text import WordTokenizer
+from models.encoders.text import Sentences
 from models.records import Batch, pad
 
 
@@ -142,7 +142,7 @@ def load_clips(
 class QueryData:
     """Samples with their clips and words, cut into batches."""
 
-    def __init__(self, samples: Sequence[Sample], clips: ClipTable, words: WordTokenizer) -> None:
+    def __init__(self, samples: Sequence[Sample], clips: ClipTable, words: Sentences) -> None:
         self.samples = list(samples)
         self.clips = clips
         self.tokens = words([s.query.text for s in self.samples])

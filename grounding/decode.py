@@ -40,7 +40,7 @@ def decode(
     output: GroundingOutput,
     queries: Sequence[Query],
     durations: Sequence[float],
-    calibration: Calibration,
+    calibration: Calibration | None,
     *,
     overlap: float = 0.5,
     top: int = 5,
@@ -48,6 +48,7 @@ def decode(
     """Spans and scores of Q queries -> one Prediction each.
 
     Args:
+        calibration: of absence; None = absence is not judged.
         durations: seconds of each query's recording, (Q,).
         overlap: a moment that overlaps a better one by more than this IoU is left out.
         top: at most so many moments.
@@ -64,6 +65,6 @@ def decode(
             moment = Moment(float(seconds[i, 0]), float(seconds[i, 1]), float(scores[q, i]))
             if all(moment.iou(kept) <= overlap for kept in moments):
                 moments.append(moment)
-        probability = calibration.absent(float(absent[q]))
+        probability = calibration.absent(float(absent[q])) if calibration else None
         predictions.append(Prediction(query, tuple(moments), probability, tuple(curve[q].tolist())))
     return predictions

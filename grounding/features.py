@@ -8,79 +8,31 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from grounding.errors import BadInput, RecipeMismatch, UnreadableMedia
-from grounding.files import atomic, write_text
+from grounding.errors import UnreadableMedia
+from grounding.feature_files import Features, Recipe, read_features, write_features
+from grounding.files import write_text
 from grounding.media.video import FrameBatch, VideoReader, open_video
 
+__all__ = [
+    "FeatureStore",
+    "Features",
+    "FrameEncoder",
+    "Progress",
+    "Recipe",
+    "content_hash",
+    "encode_video",
+    "frame_encoder",
+    "read_features",
+    "write_features",
+]
+
 Progress = Callable[[int, int, str], None]  # done, total, what
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What made a feature; features are comparable when their recipes are equal.
-
-    Attributes:
-        encoder: registered name, with the model where there is one.
-        weights: hash of the weights; None where there are none.
-        rate: frames looked at per second.
-        size: what the encoder sees of a frame.
-        version: of the code that computes it.
-    """
-
-    encoder: str
-    weights: str | None
-    rate: float
-    size: str
-    version: str
-
-    def __str__(self) -> str:
-        weights = f", weights {self.weights[:12]}" if self.weights else ""
-        return (
-            f"{self.encoder} ({self.size}, {self.rate:g} frames/s, version {self.version}{weights})"
-        )
-
-    @property
-    def key(self) -> str:
-        """Folder name: readable, and different for different recipes."""
-        readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.encoder)[:60]
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-        return f"{readable}-{digest[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """Features of one recording.
-
-    Attributes:
-        x: (T, D) float16 or float32.
-        times: (T,) seconds at which the rows were seen; None = spread evenly over the duration.
-        duration: seconds; None where the file does not say.
-        recipe: what made them; None where the file does not say.
-        problems: what broke while decoding.
-    """
-
-    x: npt.NDArray[np.floating[Any]]
-    times: npt.NDArray[np.float64] | None = None
-    duration: float | None = None
-    recipe: Recipe | None = None
-    problems: tuple[str, ...] = ()
-
-    def require(self, wanted: Recipe, name: str) -> None:
-        """Raise RecipeMismatch, naming both recipes, unless these features are what `wanted`
-        says.
-        """
-        if self.recipe is not None and self.recipe != wanted:
-            raise RecipeMismatch(
-                f"{name}: features were made by {self.recipe}, the model expects {wanted}; "
-                f"extract them with --encoder {wanted.encoder}"
-            )
 
 
 class FrameEncoder(Protocol):
@@ -106,11 +58,9 @@ def frame_encoder(name: str) -> FrameEncoder:
     Raises:
         BadInput: no encoder is called so.
     """
-    if name == "pixel-grid":
-        from models.encoders.pixels import PixelGrid
+    from grounding import encoders  # it knows this module's protocol
 
-        return PixelGrid()
-    raise BadInput(f"encoder {name!r} is unknown; take pixel-grid")
+    return encoders.frame_encoder(name)
 
 
 def content_hash(path: Path) -> str:
@@ -285,48 +235,3 @@ class FeatureStore:
             if self._known:
                 merged = {**self._load_hashes(), **self._known}
                 write_text(self._hashes, json.dumps(merged, indent=0, sort_keys=True))
-
-
-def write_features(path: Path, features: Features) -> None:
-    """Write features with their recipe as safetensors, whole or not at all."""
-    from safetensors.numpy import save_file
-
-    tensors: dict[str, npt.NDArray[Any]] = {"features": np.ascontiguousarray(features.x)}
-    if features.times is not None:
-        tensors["times"] = np.ascontiguousarray(features.times)
-    meta = {"problems": json.dumps(features.problems)}
-    if features.recipe is not None:
-        meta["recipe"] = json.dumps(asdict(features.recipe))
-    if features.duration is not None:
-        meta["duration"] = repr(features.duration)
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, meta)
-
-
-def read_features(path: str | Path) -> Features:
-    """Read features from `.safetensors` (with their recipe).
-
-    Raises:
-        BadInput: no such file, another kind of file, or the wrong shape; names the file.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
-    if path.suffix != ".safetensors":
-        raise BadInput(
-            f"{path}: cannot read features from {path.suffix!r}; give a .safetensors file"
-        )
-    try:
-        with safe_open(path, "np") as file:
-            meta = file.metadata() or {}
-            x = file.get_tensor("features")
-            times = file.get_tensor("times") if "times" in file.keys() else None  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path}: not readable as features ({error}); extract them again") from None
-    if x.ndim != 2:
-        raise BadInput(f"{path}: features have shape {x.shape}; expected (rows, width)")
-    recipe = Recipe(**json.loads(meta["recipe"])) if "recipe" in meta else None
-    duration = float(meta["duration"]) if "duration" in meta else None
-    return Features(x, times, duration, recipe, tuple(json.loads(meta.get("problems", "[]"))))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from grounding.decode import Calibration
-from grounding.errors import BadInput
+from grounding.encoders import sentence_encoder
+from grounding.errors import BadInput, RecipeMismatch
 from grounding.features import Recipe
 from grounding.files import atomic
 from grounding.settings import (
@@ -20,7 +23,13 @@ from grounding.settings import (
     TrainingSettings,
     VideoSettings,
 )
-from models.encoders.text import WordTokenizer, WordVectors
+from models.encoders.text import (
+    SentenceProjection,
+    Sentences,
+    StoredSentences,
+    WordTokenizer,
+    WordVectors,
+)
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import HEADS
@@ -35,7 +44,7 @@ class Trained:
 
     Attributes:
         model: in evaluation mode.
-        words: the tokenizer of its sentences.
+        words: how it reads sentences.
         recipe: of the features it reads.
         settings: the run's config.
         calibration: logits -> probability of absence.
@@ -43,22 +52,39 @@ class Trained:
     """
 
     model: GroundingModel
-    words: WordTokenizer
+    words: Sentences
     recipe: Recipe
     settings: RunSettings
     calibration: Calibration
     epoch: int
 
 
-def build_model(settings: RunSettings, inputs: int, vocabulary: int) -> GroundingModel:
-    """Wire the parts that a config names; `inputs` = width of the features.
+def read_sentences(settings: RunSettings, training: Sequence[str]) -> Sentences:
+    """The text side that a config names; `words` learns its vocabulary from the training sentences.
+
+    Raises:
+        BadInput: a pretrained encoder is unknown or its weights are not there.
+    """
+    if settings.text.encoder == "words":
+        return WordTokenizer.fit(training, settings.text.least)
+    return StoredSentences(sentence_encoder(settings.text.encoder))
+
+
+def build_model(settings: RunSettings, inputs: int, text_size: int) -> GroundingModel:
+    """Wire the parts that a config names.
+
+    Args:
+        inputs: width of the features.
+        text_size: `size` of the text side: words in the vocabulary, or width of a sentence vector.
 
     Raises:
         BadInput: the config names an unknown part.
     """
     text, video = settings.text, settings.video
-    if text.encoder != "words":
-        raise BadInput(f"text encoder {text.encoder!r} is unknown; take words")
+    if text.encoder == "words":
+        words: nn.Module = WordVectors(text_size, text.width, text.out, text.dropout)
+    else:
+        words = SentenceProjection(text_size, text.out, text.dropout)
     head = HEADS[settings.head].head(settings.method, video.width, text.out)
     return GroundingModel(
         ClipEncoder(
@@ -73,7 +99,7 @@ def build_model(settings: RunSettings, inputs: int, vocabulary: int) -> Groundin
             video.grid,
             video.places,
         ),
-        WordVectors(vocabulary, text.width, text.out, text.dropout),
+words,
         head,
     )
 
@@ -85,7 +111,7 @@ def save(path: Path, trained: Trained) -> None:
     about = {
         "format": FORMAT,
         "settings": asdict(trained.settings),
-        "vocabulary": trained.words.vocabulary,
+        "text": _describe(trained.words),
         "recipe": asdict(trained.recipe),
         "calibration": trained.calibration.as_dict(),
         "epoch": trained.epoch,
@@ -119,8 +145,8 @@ def load(run: str | Path, device: str = "cpu") -> Trained:
     if about["format"] != FORMAT:
         raise BadInput(f"{path}: format {about['format']} is not {FORMAT}; train again")
     settings = settings_from(about["settings"])
-    words = WordTokenizer(about["vocabulary"])
-    model = build_model(settings, state["clips.scale"].shape[0], len(words.vocabulary))
+    words = _restore(about["text"], settings, path)
+    model = build_model(settings, state["clips.scale"].shape[0], words.size)
     model.load_state_dict(state)
     model.eval().to(torch.device(device))
     return Trained(
@@ -131,6 +157,26 @@ def load(run: str | Path, device: str = "cpu") -> Trained:
         Calibration(**about["calibration"]),
         about["epoch"],
     )
+
+
+def _describe(words: Sentences) -> dict[str, Any]:
+    if isinstance(words, WordTokenizer):
+        return {"vocabulary": words.vocabulary}
+    assert isinstance(words, StoredSentences)
+    return {"name": words.encoder.name, "weights": words.encoder.weights}
+
+
+def _restore(text: dict[str, Any], settings: RunSettings, path: Path) -> Sentences:
+    if "vocabulary" in text:
+        return WordTokenizer(text["vocabulary"])
+    encoder = sentence_encoder(settings.text.encoder)
+    if encoder.weights != text["weights"]:
+        raise RecipeMismatch(
+            f"{path}: was trained with sentences of {text['name']} (weights "
+            f"{text['weights'][:12]}), found {encoder.name} (weights {encoder.weights[:12]}); "
+            "give the weights of the training"
+        )
+    return StoredSentences(encoder)
 
 
 def settings_from(raw: dict[str, Any]) -> RunSettings:

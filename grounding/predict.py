@@ -10,8 +10,9 @@ import torch
 from grounding import model_file
 from grounding.dataset import ClipTable, QueryData, pool
 from grounding.decode import Calibration, decode
+from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
-from grounding.features import Features, encode_video, frame_encoder
+from grounding.features import Features, Recipe, encode_video
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query, Sample
@@ -68,10 +69,19 @@ class Grounder:
             RecipeMismatch: this installation's encoder is not the one of the training.
         """
         recipe = self.trained.recipe
-        encoder = frame_encoder(recipe.encoder)
+        settings = self.trained.settings.features
+        encoder = frame_encoder(
+            settings.encoder,
+            precision=settings.precision,
+            batch=settings.batch,
+            device=self.device,
+        )
         with open_video(media, short_side=encoder.short_side) as reader:
-            made = encode_video(reader, encoder, recipe)
-        return made
+            found = Recipe(
+                encoder.name, encoder.weights, recipe.rate, encoder.size, encoder.version
+            )
+            found.require(recipe, str(media))
+            return encode_video(reader, encoder, found)
 
     def ground(
         self, media: str | Path, sentences: Sequence[str], *, top: int = 5

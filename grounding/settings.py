@@ -44,11 +44,15 @@ class FeatureSettings(_Checked):
         encoder: name of the frame encoder.
         rate: frames looked at per second.
         clips: equal parts a recording is cut into.
+        precision: fp32, bf16 or fp16, of an encoder with weights.
+        batch: frames it sees at once.
     """
 
     encoder: str = "pixel-grid"
     rate: float = 4.0
     clips: int = 64
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    batch: int = 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class TextSettings(_Checked):
     """How sentences become vectors.
 
     Attributes:
-        encoder: `words` = word vectors learned from the training sentences.
+        encoder: `words` = word vectors learned from the training sentences; `open_clip:...`, or a
+            Hugging Face encoder by name or path, stay as they are.
         width: size of a word vector.
         out: size of a sentence vector.
         least: words that occur less often than this in training count as unknown.

@@ -22,15 +22,15 @@ from grounding import config, model_file
 from grounding.annotations import write_predictions
 from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
 from grounding.decode import Calibration
+from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
-from grounding.features import FeatureStore, Progress, frame_encoder
+from grounding.features import FeatureStore, Progress
 from grounding.files import atomic, write_text
 from grounding.metrics.retrieval import best_threshold
 from grounding.predict import answer
 from grounding.report import Report, evaluate
 from grounding.settings import RunSettings, TrainingSettings
 from grounding.types import Sample
-from models.encoders.text import WordTokenizer
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import Head
@@ -223,15 +223,17 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     folder = DatasetFolder(settings.dataset)
     splits = {name: folder.samples(name) for name in _splits(folder)}
-    store = FeatureStore(
-        folder.root / "features", frame_encoder(settings.features.encoder), settings.features.rate
+    features = settings.features
+    encoder = frame_encoder(
+        features.encoder, precision=features.precision, batch=features.batch, device=device
     )
+    store = FeatureStore(folder.root / "features", encoder, features.rate)
     vids = list(dict.fromkeys(s.vid for samples in splits.values() for s in samples))
     clips = load_clips(folder, vids, store, settings.features.clips, progress=extracting)
 
-    words = WordTokenizer.fit((s.query.text for s in splits["train"]), settings.text.least)
+    words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     torch.manual_seed(settings.training.seed)
-    model = model_file.build_model(settings, clips.width, len(words.vocabulary))
+    model = model_file.build_model(settings, clips.width, words.size)
     trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
     data = QueryData(splits["train"], clips, words)
     if data.glance.isnan().all():

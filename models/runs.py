@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.records import GroundingOutput
+
 
 class Runs(NamedTuple):
     """The best runs of each row, best first, none overlapping another."""
@@ -65,3 +67,37 @@ def maximum_sum_runs(score: Tensor, mask: Tensor, count: int) -> Runs:
         )
         sums = sums.masked_fill(~apart, -torch.inf)
     return Runs(torch.stack(cells, 1), torch.stack(values, 1))
+
+
+def lift(curve: Tensor, mask: Tensor, smoothing: int, quantiles: tuple[float, float]) -> Tensor:
+    """(Q, L) the smoothed curve above its usual level: positive where it speaks for the moment."""
+    soft = smooth(curve, mask, smoothing)
+    return (soft - level(soft, mask, *quantiles)[:, None]).masked_fill(~mask, 0)
+
+
+def answer_with_runs(
+    curve: Tensor, lifted: Tensor, mask: Tensor, count: int, temperature: float
+) -> GroundingOutput:
+    """The best runs of a lifted curve as moments, best first.
+
+    The best run always counts; a further one only while it still speaks for the moment. The logit
+    of absence falls with the mean of the curve inside the best run.
+
+    Args:
+        curve: (Q, L) similarity of each clip.
+        lifted: (Q, L) the same above its usual level.
+        mask: (Q, L) True where real.
+        count: N, how many moments at most.
+        temperature: of the similarity.
+    """
+    runs = maximum_sum_runs(lifted, mask, min(count, curve.shape[1]))
+    first, last = runs.cells.unbind(-1)
+    clips = mask.sum(1).clamp(min=1)[:, None]
+    spans = torch.stack([first / clips, (last + 1) / clips], -1)
+    found = runs.sums > 0
+    found[:, 0] = True
+    index = torch.arange(curve.shape[1], device=curve.device)
+    inside = (index >= first[:, :1]) & (index <= last[:, :1])
+    best = (curve * inside).sum(1) / inside.sum(1)
+    scores = runs.sums.masked_fill(~found, -torch.inf)
+    return GroundingOutput(spans, scores, curve, -best / temperature)

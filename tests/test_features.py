@@ -179,3 +179,79 @@ def test_the_shared_videos_have_features(tmp_path):
         if isinstance(features, Features):
             assert np.isfinite(features.x.astype(np.float32)).all() and len(features.x) > 0
     assert sum(isinstance(f, Features) for f in found.values()) >= len(paths) - 1
+
+
+X = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+
+
+def write_foreign(folder, kind):
+    import h5py
+    import torch
+
+    path = folder / f"v.{kind}"
+    if kind == "npy":
+        np.save(path, X)
+    elif kind == "npz":
+        np.savez(path, features=X)
+    elif kind == "pt":
+        torch.save(torch.from_numpy(X), path)
+    else:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("v", data=X)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "pt", "h5", "hdf5"])
+def test_the_fields_files_are_read(tmp_path, kind):
+    features = read_features(write_foreign(tmp_path, kind))
+    assert np.array_equal(features.x, X)
+    assert features.recipe is None and features.duration is None
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "pt", "h5", "safetensors"])
+def test_a_truncated_file_is_one_line(tmp_path, kind):
+    path = tmp_path / f"v.{kind}"
+    if kind == "safetensors":
+        write_features(path, Features(X))
+    else:
+        write_foreign(tmp_path, kind)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(BadInput) as error:
+        read_features(path)
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_a_file_of_many_recordings_is_asked_by_name(tmp_path):
+    import h5py
+
+    path = tmp_path / "all.hdf5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=X)
+        file.create_group("b").create_dataset("c3d_features", data=X * 2)
+    assert np.array_equal(read_features(f"{path}#a").x, X)
+    assert np.array_equal(read_features(f"{path}#b").x, X * 2)
+    with pytest.raises(BadInput, match=r"holds 2 recordings \(a, b"):
+        read_features(path)
+
+
+def test_a_pickle_is_never_run(tmp_path):
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    for name in ("v.pt", "v.npy", "v.npz"):
+        (tmp_path / name).write_bytes(pickle.dumps(Evil()))
+        with pytest.raises(BadInput):
+            read_features(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "x", [X[0], np.zeros((0, 4), np.float32), X * np.nan, np.ones((2, 2), int)]
+)
+def test_arrays_that_are_no_features_are_refused(tmp_path, x):
+    np.save(tmp_path / "v.npy", x)
+    with pytest.raises(BadInput, match=r"v\.npy"):
+        read_features(tmp_path / "v.npy")

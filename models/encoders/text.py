@@ -1,10 +1,11 @@
-"""Sentence encoders: `words` (learned word vectors, offline)."""
+"""How models read sentences: learned word vectors, or the vectors of a pretrained encoder."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,23 @@ from models.records import Padded, pad
 
 WORD = re.compile(r"[a-z0-9']+")
 UNKNOWN = 0  # row of every word that training never saw
+
+
+class Sentences(Protocol):
+    """Sentences -> what the model's text part reads."""
+
+    def __call__(self, sentences: Sequence[str]) -> Padded:
+        """Q sentences -> (Q, W) ids or (Q, 1, D) vectors."""
+        ...
+
+    def unknown(self, sentence: str) -> list[str]:
+        """Words that mean nothing to it."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many ids there are, or D."""
+        ...
 
 
 class WordTokenizer:
@@ -28,6 +46,11 @@ class WordTokenizer:
         counts = Counter(word for s in sentences for word in WORD.findall(s.lower()))
         kept = sorted((w for w, n in counts.items() if n >= least), key=lambda w: (-counts[w], w))
         return cls(kept)
+
+    @property
+    def size(self) -> int:
+        """Words in the vocabulary."""
+        return len(self.vocabulary)
 
     def unknown(self, sentence: str) -> list[str]:
         """The sentence's words that are not in the vocabulary."""
@@ -66,4 +89,54 @@ class WordVectors(nn.Module):
         weight = keep.to(self.table.weight.dtype).unsqueeze(-1)  # (Q, W, 1)
         mean = (self.table(ids) * weight).sum(1) / weight.sum(1).clamp(min=1)
         projected: Tensor = self.project(mean)
+        return projected
+
+
+class SentenceEncoder(Protocol):
+    """A frozen, pretrained encoder of whole sentences."""
+
+    name: str
+    weights: str
+    width: int
+
+    def encode(self, sentences: Sequence[str]) -> Tensor:
+        """(Q, width)."""
+        ...
+
+
+class StoredSentences:
+    """Vectors of a frozen encoder; each sentence is encoded once."""
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        self.encoder = encoder
+        self._known: dict[str, Tensor] = {}
+
+    @property
+    def size(self) -> int:
+        """Width of a sentence vector."""
+        return self.encoder.width
+
+    def unknown(self, sentence: str) -> list[str]:
+        """None: a pretrained tokenizer splits what it does not know."""
+        return []
+
+    def __call__(self, sentences: Sequence[str]) -> Padded:
+        """Q sentences -> (Q, 1, D)."""
+        new = [s for s in dict.fromkeys(sentences) if s not in self._known]
+        if new:
+            self._known.update(zip(new, self.encoder.encode(new).float().cpu(), strict=True))
+        return pad([self._known[s][None] for s in sentences])
+
+
+class SentenceProjection(nn.Module):
+    """One linear layer on stored sentence vectors."""
+
+    def __init__(self, width: int, out: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(width, out)
+
+    def forward(self, words: Padded) -> Tensor:
+        """(Q, 1, D) -> (Q, out)."""
+        projected: Tensor = self.project(self.dropout(words.x[:, 0]))
         return projected

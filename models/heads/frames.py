@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.contrastive import info_nce
 from models.heads.registry import Stateless, register
 from models.records import Batch, GroundingOutput, Padded
-from models.runs import level, maximum_sum_runs, smooth
+from models.runs import answer_with_runs, lift
 
 
 @dataclass(frozen=True)
@@ -104,20 +104,8 @@ class Frames(Stateless, nn.Module):
         curve = self.curve(clips, sentence, video)
         mask = clips.mask[video]
         lifted = lift(curve, mask, self.settings.smoothing, self.settings.quantiles)
-        runs = maximum_sum_runs(lifted, mask, min(self.settings.moments, curve.shape[1]))
-        first, last = runs.cells.unbind(-1)
-        count = mask.sum(1).clamp(min=1)[:, None]
-        spans = torch.stack([first / count, (last + 1) / count], -1)
-        # the best run always counts; a further one only while it still speaks for the moment
-        found = runs.sums > 0
-        found[:, 0] = True
-        best = mean_inside(curve, runs.cells[:, 0])
-        return GroundingOutput(
-            spans,
-            runs.sums.masked_fill(~found, -torch.inf),
-            curve,
-            -best / self.settings.temperature,
-        )
+        settings = self.settings
+        return answer_with_runs(curve, lifted, mask, settings.moments, settings.temperature)
 
     def curve(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
         """(V, L, D), (Q, D), (Q,) -> (Q, L) cosine of each clip of the query's video; 0 where
@@ -132,16 +120,3 @@ def clip_centres(mask: Tensor) -> Tensor:
     """(V, L) True where real -> (V, L) centres of the clips in [0, 1] of each video."""
     count = mask.sum(1, keepdim=True).clamp(min=1)
     return (torch.arange(mask.shape[1], device=mask.device) + 0.5) / count
-
-
-def lift(curve: Tensor, mask: Tensor, smoothing: int, quantiles: tuple[float, float]) -> Tensor:
-    """(Q, L) the smoothed curve above its usual level: positive where it speaks for the moment."""
-    soft = smooth(curve, mask, smoothing)
-    return (soft - level(soft, mask, *quantiles)[:, None]).masked_fill(~mask, 0)
-
-
-def mean_inside(curve: Tensor, cell: Tensor) -> Tensor:
-    """(Q,) mean of the curve (Q, L) over each row's cell (Q, 2), first and last clip inclusive."""
-    index = torch.arange(curve.shape[1], device=curve.device)
-    inside = (index >= cell[:, :1]) & (index <= cell[:, 1:])
-    return (curve * inside).sum(1) / inside.sum(1)

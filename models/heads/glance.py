@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from models.cells import Cells
 from models.contrastive import info_nce
-from models.heads.frames import Frames, FramesSettings, lift
+from models.heads.frames import Frames, FramesSettings
 from models.heads.registry import register
 from models.prior import Adjustment, gaussian, on_cells
 from models.records import Batch, GroundingOutput, Padded
+from models.runs import lift
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,8 @@ class Glance(nn.Module):
 
 def lengths(cells: Tensor) -> Tensor:
     """(..., D) -> (...) Euclidean lengths, kept away from zero."""
-    return cells.norm(dim=-1).clamp(min=1e-6)
+    long: Tensor = torch.linalg.vector_norm(cells, dim=-1)
+    return long.clamp(min=1e-6)
 
 
 def choose_positives(fit: Tensor, prior: Tensor, covers: Tensor, count: int) -> Tensor:
