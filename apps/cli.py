@@ -21,6 +21,9 @@ COMMANDS = {
     "init": "a folder of recordings and a sheet of sentences and times -> dataset folder",
     "train": "train a model from glances",
     "ground": "ask a model WHEN: moments of a recording for each sentence",
+    "batch": "ask many recordings at once; goes on where it stopped",
+    "weights": "what an encoder's name needs, where it looks, whether it is there",
+    "features": "extract features of a dataset's recordings, or of media files, once",
     "evaluate": "score a prediction file against annotations",
 }
 

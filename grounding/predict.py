@@ -16,6 +16,7 @@ from grounding.features import Features, Recipe, encode_video
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query, Sample
+from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 
 
@@ -101,9 +102,17 @@ class Grounder:
 
         Raises:
             RecipeMismatch: the features were made by another recipe than the model expects.
-            BadInput: a sentence is empty, or the duration is not known.
+            BadInput: a sentence is empty, the duration is not known, or the width is wrong.
         """
         features.require(self.trained.recipe, vid)
+        encoder = self.trained.model.clips
+        assert isinstance(encoder, ClipEncoder)
+        if features.x.shape[1] != len(encoder.scale):
+            raise BadInput(
+                f"{vid}: features have {features.x.shape[1]} numbers a row, the model was "
+                f"trained on {len(encoder.scale)}; extract them with "
+                f"--encoder {self.trained.recipe.encoder}"
+            )
         if features.duration is None:
             raise BadInput(
                 f"{vid}: the features do not say how long the recording is; give --duration"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,21 +24,43 @@ RATE = 2.0  # frames looked at per second
 MOST_ROWS = 1024  # longer recordings are averaged: the search holds rows x rows numbers
 
 
-def ground(
-    media: str | Path, sentences: Sequence[str], encoder: str, *, top: int = 5
-) -> list[Prediction]:
-    """Moments of a recording for each sentence, by an encoder of frames and sentences.
+class Encoder:
+    """A pretrained encoder of frames and sentences, asked about recordings."""
 
-    Raises:
-        UnreadableMedia: the recording cannot be decoded.
-        BadInput: the encoder is unknown, its weights are not there, or it knows no sentences.
-    """
-    frames = frame_encoder(encoder)
-    text = sentence_encoder(encoder)
-    recipe = Recipe(frames.name, frames.weights, RATE, frames.size, frames.version)
-    with open_video(media, short_side=frames.short_side) as reader:
-        features = encode_video(reader, frames, recipe)
-    return answer(features, Path(media).stem, sentences, text.encode(sentences), top=top)
+    def __init__(self, name: str, device: str = "cpu") -> None:
+        """Load it.
+
+        Raises:
+            BadInput: the encoder is unknown, its weights are not there, or it reads no sentences.
+        """
+        self._frames = frame_encoder(name, device=device)
+        if self._frames.weights is None:
+            raise BadInput(f"encoder {name!r} reads no sentences; take open_clip:MODEL")
+        self._text = sentence_encoder(name, device=device)
+        f = self._frames
+        self.recipe = Recipe(f.name, f.weights, RATE, f.size, f.version)
+
+    def features(self, media: str | Path) -> Features:
+        """Decode and encode a recording.
+
+        Raises:
+            UnreadableMedia: it cannot be decoded.
+        """
+        with open_video(media, short_side=self._frames.short_side) as reader:
+            return encode_video(reader, self._frames, self.recipe)
+
+    def ground_features(
+        self, features: Features, vid: str, sentences: Sequence[str], *, top: int = 5
+    ) -> list[Prediction]:
+        """Moments for each sentence.
+
+        Raises:
+            RecipeMismatch: the features are of another encoder; another rate is no mismatch here.
+            BadInput: a sentence is empty, or the duration is not known.
+        """
+        if features.recipe is not None:
+            features.require(replace(self.recipe, rate=features.recipe.rate), vid)
+        return answer(features, vid, sentences, self._text.encode(sentences), top=top)
 
 
 def ground_stored(
@@ -61,7 +84,8 @@ def ground_stored(
 def answer(
     features: Features, vid: str, sentences: Sequence[str], text: torch.Tensor, *, top: int = 5
 ) -> list[Prediction]:
-    """Rows (T, D) and sentence vectors (Q, D) -> one prediction per sentence; absence is not judged.
+    """Rows (T, D) and sentence vectors (Q, D) -> one prediction per sentence; absence is not
+    judged.
 
     Raises:
         BadInput: rows and vectors differ in width, a sentence is empty, or the duration is not

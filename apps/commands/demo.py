@@ -24,18 +24,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """All steps; what an interrupted demo finished stays finished."""
+    from grounding import config
     from grounding.sample import render_sample
 
     root = Path(args.dir)
     data, run_dir = root / "sample", root / "run"
+    settings = config.load(args.config, ["--dataset", str(data)])
     say(f"1/3  rendering {args.videos} videos into {data}", args.quiet)
     with bar("rendering", args.quiet) as progress:
         render_sample(data, videos=args.videos, progress=progress)
 
-    from grounding import config
     from grounding.training import read_run, start_run, train
 
-    settings = config.load(args.config, ["--dataset", str(data)])
     if not (run_dir / "config.yaml").exists():
         start_run(run_dir, settings)
     elif read_run(run_dir) != settings:

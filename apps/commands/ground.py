@@ -3,62 +3,224 @@
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apps.devices import resolve
 from apps.parsing import positive
-from apps.progress import say
+from apps.progress import bar, say
 from apps.tables import text_table
+from grounding.errors import BadInput
+from grounding.export import COUNT_FRAMES, FORMATS, Format, frame_rate, is_absent
 from grounding.types import Prediction
+
+if TYPE_CHECKING:
+    from grounding.feature_files import Features
+
+ZERO_SHOT = "zero-shot"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `grounding ground`."""
-    parser.add_argument("media", metavar="MEDIA", help="a video file")
-    parser.add_argument("sentences", nargs="+", metavar="SENTENCE", help="what to look for")
-    parser.add_argument("--model", required=True, metavar="RUN", help="run folder of a training")
+    media = parser.add_argument("media", metavar="MEDIA", help="a video file")
+    sentences = parser.add_argument(
+        "sentences", nargs="+", default=[], metavar="SENTENCE", help="what to look for"
+    )
+    # --features replaces MEDIA, so that the first word is a sentence; `_asked` checks both
+    media.required = sentences.required = False
+    parser.add_argument(
+        "--model", required=True, metavar=f"RUN|{ZERO_SHOT}", help="run folder of a training"
+    )
+    parser.add_argument(
+        "--encoder", metavar="NAME", help=f"of {ZERO_SHOT}, e.g. open_clip:ViT-B-32"
+    )
+    parser.add_argument(
+        "--text-features", metavar="T", help=f"of {ZERO_SHOT}: stored vectors, one row per sentence"
+    )
+    parser.add_argument("--features", metavar="F", help="stored features instead of MEDIA")
+    parser.add_argument(
+        "--duration", type=_seconds, metavar="S", help="seconds, where the features do not say"
+    )
     parser.add_argument(
         "--top-k", type=positive, default=3, help="moments per sentence (default 3)"
     )
-    parser.add_argument("--format", choices=("table", "jsonl"), default="table")
+    parser.add_argument("--format", choices=tuple(OUTPUTS), default="table")
+    parser.add_argument(
+        "--cut", metavar="DIR", type=Path, help="write each moment there as a playable MP4 file"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer on stdout."""
+    media, sentences = _asked(args)
+    if args.cut is not None:
+        _require_writable(args.cut)
+    features, vid = _stored(args) if media is None else (None, Path(media).stem)
+    vid = os.fsencode(vid).decode("utf-8", "replace")
+    ask = _ask_encoder if args.model == ZERO_SHOT else _ask_model
+    predictions = ask(args, media, vid, features, sentences)
+    rate = _frame_rate(media) if args.format in COUNT_FRAMES and media is not None else None
+    print(OUTPUTS[args.format](predictions, rate), end="", flush=True)
+    if args.cut is not None and media is not None:
+        _cut(media, predictions, args.cut, args.quiet)
+    return 0
+
+
+def _stored(args: argparse.Namespace) -> tuple[Features, str]:
+    """Stored features and the name of their recording."""
+    from grounding.feature_files import read_features
+
+    features = read_features(args.features)
+    file, _, inside = args.features.partition("#")  # FILE.h5#vid
+    if args.duration is not None:
+        features = dataclasses.replace(features, duration=args.duration)
+    return features, inside or Path(file).stem
+
+
+def _tell(source: str, features: Features, quiet: bool) -> None:
+    for problem in features.problems:
+        say(f"{source}: {problem}", quiet)
+
+
+def _ask_model(
+    args: argparse.Namespace,
+    media: str | None,
+    vid: str,
+    features: Features | None,
+    sentences: Sequence[str],
+) -> list[Prediction]:
+    """Answers of a trained model."""
     from grounding.predict import Grounder
 
+    for option in ("encoder", "text_features"):
+        if getattr(args, option) is not None:
+            name = option.replace("_", "-")
+            raise BadInput(f"--{name} goes with --model {ZERO_SHOT}; a run knows its own encoders")
     grounder = Grounder.from_run(args.model, resolve(args.device))
-    features = grounder.features(args.media)
-    for problem in features.problems:
-        say(f"{args.media}: {problem}", args.quiet)
-    for sentence in args.sentences:
+    if features is None:
+        assert media is not None
+        features = grounder.features(media)
+    _tell(media or args.features, features, args.quiet)
+    predictions = grounder.ground_features(features, vid, sentences, top=args.top_k)
+    for sentence in sentences:
         if strange := grounder.trained.words.unknown(sentence):
             words = ", ".join(strange)
             say(
                 f"{sentence!r}: the model never saw {words}; it goes by the other words", args.quiet
             )
-    vid = Path(args.media).stem
-    predictions = grounder.ground_features(features, vid, args.sentences, top=args.top_k)
-    if args.format == "jsonl":
-        from grounding.annotations.jsonl import prediction_to_row
-
-        for prediction in predictions:
-            print(json.dumps(prediction_to_row(prediction), ensure_ascii=False))
-    else:
-        print(table(predictions))
-    return 0
+    return predictions
 
 
-def table(predictions: list[Prediction]) -> str:
+def _ask_encoder(
+    args: argparse.Namespace,
+    media: str | None,
+    vid: str,
+    features: Features | None,
+    sentences: Sequence[str],
+) -> list[Prediction]:
+    """Answers without any training: an encoder of frames and sentences, or stored vectors."""
+    from grounding import zero_shot
+
+    if args.text_features is not None:
+        if features is None:
+            raise BadInput("--text-features goes with --features: both must come from one encoder")
+        _tell(args.features, features, args.quiet)
+        return zero_shot.ground_stored(features, vid, sentences, args.text_features, top=args.top_k)
+    if args.encoder is None:
+        raise BadInput(f"--model {ZERO_SHOT} needs --encoder open_clip:MODEL or --text-features T")
+    encoder = zero_shot.Encoder(args.encoder, resolve(args.device))
+    if features is None:
+        assert media is not None
+        features = encoder.features(media)
+    _tell(media or args.features, features, args.quiet)
+    return encoder.ground_features(features, vid, sentences, top=args.top_k)
+
+
+def table(predictions: Sequence[Prediction]) -> str:
     """Sentence, start, end and score of every moment, best first."""
     rows = []
     for prediction in predictions:
-        absent = prediction.absent is not None and prediction.absent >= 0.5
         for rank, moment in enumerate(prediction.moments):
             text = prediction.query.text if rank == 0 else ""
-            note = "probably not there" if absent and rank == 0 else ""
+            note = "probably not there" if is_absent(prediction) and rank == 0 else ""
             rows.append(
                 [text, f"{moment.start:.2f}", f"{moment.end:.2f}", f"{moment.score:.3f}", note]
             )
     return text_table(["sentence", "start s", "end s", "score", ""], rows)
+
+
+OUTPUTS: dict[str, Format] = {"table": lambda some, _: table(some) + "\n", **FORMATS}
+
+
+def _asked(args: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """The recording, None where its features stand in for it, and the sentences.
+
+    Raises:
+        BadInput: one is missing, or an option needs what is not given.
+    """
+    media, sentences = args.media, args.sentences
+    if args.features is not None:
+        media, sentences = None, [*filter(None, [media]), *sentences]
+        if args.cut is not None:
+            raise BadInput("--cut needs the recording; give MEDIA instead of --features")
+        if args.format in COUNT_FRAMES:
+            raise BadInput(
+                f"--format {args.format} counts frames; give MEDIA instead of --features"
+            )
+    elif args.duration is not None:
+        raise BadInput("--duration goes with --features; a recording knows its own")
+    elif media is None:
+        raise BadInput("nothing to look into; give MEDIA, or --features F")
+    if not sentences:
+        raise BadInput("nothing to look for; give a sentence behind the recording")
+    for sentence in sentences:
+        if any("\ud800" <= c <= "\udfff" for c in sentence):
+            raise BadInput(f"sentence {sentence!r} is not UTF-8; type it in a UTF-8 terminal")
+    return media, sentences
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number of seconds")
+    return value
+
+
+def _frame_rate(media: str) -> Fraction:
+    from grounding.media.probe import probe
+
+    info = probe(media)
+    return frame_rate(info.rate, info.is_variable)
+
+
+def _require_writable(folder: Path) -> None:
+    """Find out before the work that its results can be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"--cut {folder}: {error.strerror}; give a folder that can be written to"
+        ) from None
+
+
+def _cut(media: str, predictions: Sequence[Prediction], folder: Path, quiet: bool) -> None:
+    """Write the moments as files, but for those that are probably not there."""
+    from grounding.media.cut import clip_names, cut
+
+    for prediction in filter(is_absent, predictions):
+        say(f"{prediction.query.text!r}: probably not there; nothing is cut", quiet)
+    clips = clip_names(p for p in predictions if not is_absent(p))
+    with bar("cutting", quiet) as progress:
+        for done, (name, moment) in enumerate(clips, 1):
+            cut(media, moment, folder / name)
+            if progress:
+                progress(done, len(clips), name)
+    say(f"{folder}: {len(clips)} files written", quiet)

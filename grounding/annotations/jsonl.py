@@ -33,7 +33,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise AnnotationError(
             f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
         ) from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

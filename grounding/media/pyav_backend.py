@@ -193,7 +193,7 @@ class PyAVDecoder:
         for packet in source:
             time = packet.dts if by_dts else packet.pts
             if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
-                continue  # "nothing new to show" in AVI, but the end of everything to a decoder
+                continue  # "nothing new to show", but the end of everything to a decoder
             if packet.is_keyframe and time is not None:
                 self._key = time
             try:

@@ -6,7 +6,8 @@ probe decides before decord opens the file and the reason is logged.
 
 Damaged files yield what decodes. `iter_frames` leaves out the samples whose frame is lost,
 `frames_at` raises for them, and `VideoReader.problems` says where decoding broke. A picture that
-the decoder patched up without an error cannot be told from a sound one.
+the decoder patched up without an error cannot be told from a sound one, and decord patches more
+than PyAV and says less: `strict` reading, which must notice, is done by PyAV.
 """
 
 from __future__ import annotations

@@ -48,6 +48,13 @@ def test_there_and_back_keeps_every_key(row):
     assert sample_to_row(sample_from_row(row)) == row
 
 
+def test_a_sentence_may_hold_any_character(tmp_path):
+    row = {**LINE, "query": "a\u2028b\u0085c\x0bd\r"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", newline="")
+    samples = read_samples(tmp_path / "a.jsonl")
+    assert samples[0].query.text == row["query"]
+
+
 def test_files_there_and_back(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(LINE) + "\n\n" + json.dumps({**LINE, "qid": "1"}) + "\n")

@@ -2,11 +2,19 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from grounding import config, model_file
 from grounding.decode import Calibration
-from grounding.features import FeatureStore, frame_encoder
+from grounding.features import (
+    Features,
+    FeatureStore,
+    Recipe,
+    frame_encoder,
+    read_features,
+    write_features,
+)
 from models.encoders.text import WordTokenizer
 
 
@@ -95,3 +103,72 @@ def test_every_command_explains_itself(capsys):
             main([name, "--help"])
         assert done.value.code == 0
         assert "--quiet" in capsys.readouterr().out
+
+
+def test_stored_vectors_answer_without_a_model(command, tmp_path):
+    rng = np.random.default_rng(0)
+    text = rng.standard_normal(16).astype(np.float32)
+    rows = rng.standard_normal((100, 16)).astype(np.float32)
+    rows[40:60] += 2 * text
+    np.save(tmp_path / "clip.npy", rows)
+    np.save(tmp_path / "text.npy", text[None])
+    words = ["ground", "it happens", "--model", "zero-shot", "--features", tmp_path / "clip.npy"]
+    words += ["--text-features", tmp_path / "text.npy", "--format", "jsonl"]
+    code, out, _ = command(*words, "--duration", 50)
+    (row,) = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and row["vid"] == "clip"
+    assert row["pred_relevant_windows"][0][:2] == pytest.approx([20, 30], abs=1.5)
+    code, _, err = command(*words)
+    assert code == 2 and "--duration" in err
+
+
+@pytest.mark.parametrize(
+    "words,says",
+    [
+        (["ground", "v.mp4", "x", "--model", "zero-shot"], "--encoder"),
+        (
+            ["ground", "MEDIA", "x", "--model", "zero-shot", "--encoder", "pixel-grid"],
+            "no sentences",
+        ),
+        (["ground", "v.mp4", "x", "--model", "RUN", "--encoder", "pixel-grid"], "zero-shot"),
+        (
+            ["ground", "v.mp4", "x", "--model", "zero-shot", "--text-features", "t.npy"],
+            "goes with --features",
+        ),
+    ],
+)
+def test_zero_shot_says_what_it_lacks(run, corpus, command, words, says):
+    places = {"RUN": run, "MEDIA": corpus / "media" / "sample-0000.mp4"}
+    code, out, err = command(*[places.get(w, w) for w in words])
+    assert (code, out) == (2, "") and err.count("\n") == 1 and says in err
+
+
+def test_features_of_another_encoder_are_refused_and_both_are_named(run, corpus, command, tmp_path):
+    made = Recipe("open_clip:ViT-B-32/openai", "ab" * 32, 2.0, "224 shortest, centre crop", "3.3.0")
+    write_features(tmp_path / "v.safetensors", Features(np.ones((9, 512)), None, 30.0, made))
+    code, out, err = command(
+        "ground", "--features", tmp_path / "v.safetensors", "x", "--model", run
+    )
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "open_clip:ViT-B-32/openai" in err and "pixel-grid" in err
+
+
+def test_features_of_the_wrong_width_are_one_line(run, command, tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((9, 7), np.float32))
+    code, out, err = command(
+        "ground", "--features", tmp_path / "v.npy", "red", "--model", run, "--duration", 9
+    )
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "7 numbers a row" in err and "256" in err
+
+
+def test_features_are_listed_with_their_files(corpus, command, tmp_path):
+    code, out, err = command("features", corpus, "--out", tmp_path, "--rate", 2)
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert code == 0 and len(rows) == 12
+    assert all(read_features(file).recipe.rate == 2 for _, file in rows)
+    assert "12 of 12" in err
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("x")
+    code, out, err = command("features", broken, "--out", tmp_path)
+    assert code == 2 and out == "" and str(broken) in err

@@ -72,6 +72,35 @@ def _damaged_mkv(folder, recording) -> Recording:
     return Recording(target, source.times, source.numbers, source.end)
 
 
+def _slipping(folder, recording) -> Recording:
+    """HEVC whose frame 60 has become a unit of unknown type: decoders skip it in silence."""
+    source = recording("hevc.mp4")
+    offset, _ = make.packet_places(source.path)[60]
+    target = make.overwrite(source.path, folder / "slipping.mp4", offset + 4, b"\x7e")
+    return Recording(target, source.times, source.numbers, source.end)
+
+
+def _joined_late(folder, recording, source_name: str, name: str) -> Recording:
+    """A stream entered at its second keyframe; what that needs from before is not there."""
+    source = recording(source_name)
+    seen = []
+
+    def from_second_key(packet):
+        seen.extend([packet.pts] if packet.is_keyframe else [])
+        return packet if len(seen) > 1 else None
+
+    target = make.remux(source.path, folder / name, from_second_key)
+    return Recording(target, source.times, source.numbers, source.end)
+
+
+def _late_refresh(folder, recording) -> Recording:
+    return _joined_late(folder, recording, "intra_refresh.mkv", "late_refresh.mkv")
+
+
+def _late_open(folder, recording) -> Recording:
+    return _joined_late(folder, recording, "open_gop_hevc.mp4", "late_open.mkv")
+
+
 def _stray_time(folder, recording) -> Recording:
     """Frame 60 of a Flash video claims to be shown three days later."""
     source = recording("constant.flv")
@@ -129,6 +158,11 @@ RENDERED = {
     "hevc.mp4": _x265("keyint=50:open-gop=0:bframes=3"),
     "intra.avi": {"codec": "mjpeg", "pixels": "yuvj420p", "rate": 15, "frames": 120, "b_frames": 0},
     "mpeg4.avi": {"codec": "mpeg4", "gop": 12, "b_frames": 0},
+    "drops.avi": {
+        "codec": "mpeg4",
+        "b_frames": 0,
+        "ticks": [*range(50), *range(58, 120)],
+    },
     "variable.mp4": {
         "options": X264,
         "ticks": _variable_ticks(),
@@ -162,6 +196,9 @@ DERIVED = {
     "damaged.mp4": _damaged,
     "damaged.mkv": _damaged_mkv,
     "half.mp4": _half,
+    "slipping.mp4": _slipping,
+    "late_refresh.mkv": _late_refresh,
+    "late_open.mkv": _late_open,
     "stray_time.flv": _stray_time,
     "stray_stream.flv": _stray_stream,
 }

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.media import probe as probing
+from grounding.media.container import packets
+from grounding.media.decord_backend import DecordDecoder, DecordFailed
+from grounding.media.probe import scan
 from grounding.media.video import open_video, probe
 from tests.media import recordings as make
 from tests.media.recordings import HEIGHT, WIDTH, read_numbers
@@ -235,6 +239,7 @@ def test_strict_reading_stops_at_the_first_break(recording):
         open_video(recording("damaged.mp4").path, strict=True) as reader,
         pytest.raises(UnreadableMedia, match=r"decoding breaks at 2\.\d+ s of 8.00 s"),
     ):
+        assert reader.info.backend == "pyav"  # decord would not tell
         list(reader.iter_frames())
 
 
@@ -252,23 +257,95 @@ def test_bytes_lost_in_the_container_are_noticed(recording):
     assert numbers == truth.shown(times).tolist()
 
 
-@pytest.mark.parametrize("name", ["stray_time.flv", "stray_stream.flv"])
-def test_one_packet_gone_astray_does_not_take_the_others_along(recording, name):
-    truth = recording(name)
+def test_one_packet_with_a_made_up_time_is_left_out(recording):
+    truth = recording("stray_time.flv")
+    with open_video(truth.path) as reader:
+        assert reader.info.duration == pytest.approx(8.0)
+        (warning,) = reader.info.warnings
+        assert warning.startswith("1 packets with impossible times, the first at 2.3")
+        numbers = [n for b in reader.iter_frames() for n in read_numbers(b.frames)]
+    lost = set(range(200)) - set(numbers)
+    assert len(lost) == 1 and numbers == sorted(set(range(200)) - lost)
+
+
+def test_a_packet_of_a_stream_that_is_not_there_harms_no_other_group(recording):
+    truth = recording("stray_stream.flv")
     with open_video(truth.path) as reader:
         assert reader.info.frames == 199
-        assert reader.info.duration == pytest.approx(8.0)
-        assert bool(reader.info.warnings) == (name == "stray_time.flv")
-        early = reader.frames_at(truth.times[:55])
-        late = reader.frames_at(truth.times[-50:])
+        early, late = reader.frames_at(truth.times[:55]), reader.frames_at(truth.times[-50:])
     assert read_numbers(early.frames) == list(range(55))
     assert read_numbers(late.frames) == list(range(150, 200))
 
 
-def test_frames_before_the_first_keyframe_are_left_out_and_told(recording):
-    info = probe(recording("late.ts").path)
-    assert info.frames == 150
-    assert any("before the first keyframe" in warning for warning in info.warnings)
+class Ruin:
+    """A container whose reading fails now and then, as PyAV's do on damaged files."""
+
+    def __init__(self, *runs):
+        self.runs = iter(runs)
+
+    def demux(self, *streams):
+        for item in next(self.runs, ["broken"]):
+            if item == "broken":
+                raise av.error.InvalidDataError(1, "broken")
+            if item == "unknown stream":
+                raise IndexError("list index out of range")
+            yield item
+
+
+def test_reading_goes_on_behind_errors_and_ends_when_there_is_nothing_else():
+    errors = []
+    ruin = Ruin([1, 2, "broken"], ["broken"], [3, "broken"], [4])
+    assert list(packets(ruin, on_error=errors.append)) == [1, 2, 3, 4] and len(errors) == 3
+    assert list(packets(Ruin([1, "broken"], [2, "unknown stream"]))) == [1, 2]
+    assert list(packets(Ruin([1, "broken"]))) == [1]  # and then errors for ever
+
+
+def test_a_packet_without_bytes_is_not_taken_for_the_end(recording, monkeypatch):
+    from grounding.media import pyav_backend
+
+    def with_empty_ones(*arguments):
+        for packet in packets(*arguments):
+            yield packet
+            if packet.size:
+                empty = av.Packet()
+                empty.stream, empty.pts, empty.dts = packet.stream, packet.pts, packet.dts
+                yield empty
+
+    monkeypatch.setattr(pyav_backend, "packets", with_empty_ones)
+    with open_video(recording("groups.mp4").path, backend="pyav") as reader:
+        numbers = [n for b in reader.iter_frames() for n in read_numbers(b.frames)]
+    assert numbers == list(range(200))
+
+
+@pytest.mark.parametrize("name", ["late.ts", "late_open.mkv", "late_refresh.mkv"])
+def test_frames_that_depend_on_what_is_not_there_are_left_out_and_told(recording, name):
+    truth = recording(name)
+    with open_video(truth.path) as reader:
+        numbers = [n for b in reader.iter_frames() for n in read_numbers(b.frames)]
+        assert numbers == list(range(200 - reader.info.frames, 200))
+        assert any("before the first keyframe" in w for w in reader.info.warnings)
+        assert reader.problems == []
+
+
+def test_decord_says_when_it_does_not_give_the_frames_asked_for(recording):
+    """What the probe keeps from it: a cut, and a frame that vanishes in silence."""
+    with pytest.raises(DecordFailed, match="other frame times"):
+        DecordDecoder(scan(recording("cut.mp4").path), (HEIGHT, WIDTH), 1)
+    slipping = DecordDecoder(scan(recording("slipping.mp4").path), (HEIGHT, WIDTH), 1)
+    with pytest.raises(DecordFailed, match="lost frames without an error"):
+        slipping.read(np.arange(200))
+
+
+def test_a_frame_that_vanishes_in_silence_moves_no_other(recording):
+    truth = recording("slipping.mp4")
+    with open_video(truth.path) as reader:
+        times, numbers = [], []
+        for batch in reader.iter_frames():
+            times += batch.times.tolist()
+            numbers += read_numbers(batch.frames)
+    whole = [(t, n) for t, n in zip(times, numbers, strict=True) if not 2.0 <= t < 4.0]
+    assert [n for _, n in whole] == [*range(50), *range(100, 200)]
+    assert [n for _, n in whole] == truth.shown([t for t, _ in whole]).tolist()
 
 
 def test_without_decord_pyav_does_everything(recording, monkeypatch):

@@ -1,0 +1,5 @@
+"""Many recordings: batch prediction that can be stopped and gone on with."""
+
+from grounding.library.batch import BatchSummary, run_batch
+
+__all__ = ["BatchSummary", "run_batch"]

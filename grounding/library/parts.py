@@ -1,0 +1,211 @@
+"""What a batch has finished: `DIR/parts`, one file per recording, named after all it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from grounding.annotations.jsonl import prediction_to_row
+from grounding.errors import BadInput
+from grounding.features import content_hash
+from grounding.files import write_text
+from grounding.library.queries import Asked, Task
+from grounding.media.container import require_readable
+from grounding.types import Prediction
+
+FORMAT = 1
+JOB = "batch.json"
+RESULTS = ("predictions.jsonl", "predictions.parquet", "failures.jsonl")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is the same for all recordings of a batch; a folder holds the results of one job.
+
+    Attributes:
+        model: hash of the weights.
+        recipe: key of the features' recipe.
+        queries: hash of all queries.
+        top: moments per query.
+    """
+
+    model: str
+    recipe: str
+    queries: str
+    top: int
+
+    def key(self, content: str, sentences: Sequence[str]) -> str:
+        """Names the answers to these sentences about that content."""
+        return _digest([FORMAT, content, self.recipe, self.model, self.top, *sentences])[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What came of one recording.
+
+    Attributes:
+        rows: a prediction line per sentence without `qid` and `vid`; none when it failed.
+        kind: "unreadable", "partial" or "error"; None when all went well.
+        reason: one line.
+        attempts: how often it was tried.
+        content: hash of the recording; None when it could not be read at all.
+        mark: path, size and time of change of the recording it was made from.
+    """
+
+    rows: tuple[Row, ...]
+    kind: str | None = None
+    reason: str = ""
+    attempts: int = 1
+    content: str | None = None
+    mark: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Trying again would change nothing: the content decides, not today's circumstances."""
+        return self.kind != "error" and self.content is not None
+
+
+def queries_hash(asked: Sequence[Asked]) -> str:
+    """Equal for query files that say the same."""
+    return _digest([[each.text, each.qid, each.vid] for each in asked])
+
+
+def answers(predictions: Sequence[Prediction]) -> tuple[Row, ...]:
+    """Predictions -> the rows of a part."""
+    rows = [prediction_to_row(prediction) for prediction in predictions]
+    return tuple({k: v for k, v in row.items() if k not in ("qid", "vid")} for row in rows)
+
+
+class Parts:
+    """The finished recordings of a job in the folder `out`; `fresh` forgets those there were.
+
+    Raises:
+        BadInput: the folder belongs to another job, or its files are not a batch's.
+    """
+
+    def __init__(self, out: Path, job: Job, *, fresh: bool = False) -> None:
+        self.out, self.job = out, job
+        self._folder = out / "parts"
+        self._claim(fresh)
+        self._contents: dict[str, str] = {}  # by mark
+        self._attempts: dict[str, int] = {}  # by key, before this run
+        for path in self._folder.glob("[!.]*.jsonl"):
+            if part := _read(path, header_only=True):
+                self._attempts[path.stem] = part.attempts
+                if part.mark and part.content:
+                    self._contents[part.mark] = part.content
+
+    def content(self, recording: Path) -> str:
+        """The recording's hash, remembered so that a big file is read once.
+
+        Raises:
+            UnreadableMedia: it cannot be read.
+        """
+        require_readable(recording)
+        return self.remembered(recording) or content_hash(recording)
+
+    def remembered(self, recording: Path) -> str | None:
+        """The recording's hash where that takes no reading."""
+        return self._contents.get(_mark(recording) or "")
+
+    def key(self, task: Task, content: str | None) -> str:
+        """Name of a task's part; None stands for a content nobody could read."""
+        return self.job.key(content or f"unread {task.recording.path!a}", task.sentences)
+
+    def read(self, key: str, task: Task) -> Part | None:
+        """The part of that name; None when there is none, or a damaged one."""
+        part = _read(self._folder / f"{key}.jsonl")
+        if part is None:
+            return None
+        failed = part.kind in ("unreadable", "error")
+        wanted = [] if failed else task.sentences
+        return part if [row.get("query") for row in part.rows] == wanted else None
+
+    def write(
+        self,
+        task: Task,
+        content: str | None,
+        rows: Sequence[Row],
+        problem: tuple[str, str] | None = None,
+    ) -> str:
+        """Keep what came of a task -> its key; `problem` is kind and reason.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        key = self.key(task, content)
+        kind, reason = problem or (None, "")
+        header = {
+            "kind": kind,
+            "reason": reason,
+            "attempts": self._attempts.get(key, 0) + 1,
+            "content": content,
+            "mark": _mark(task.recording.path),
+        }
+        lines = (json.dumps(line, ensure_ascii=False) for line in (header, *rows))
+        write_text(self._folder / f"{key}.jsonl", "".join(line + "\n" for line in lines))
+        return key
+
+    def _claim(self, fresh: bool) -> None:
+        out, label = self.out, self.out / JOB
+        if out.exists() and not out.is_dir():
+            raise BadInput(f"{out}: is a file; name a folder with --out")
+        mine = {"format": FORMAT, **asdict(self.job)}
+        if label.exists():
+            other = _differences(label, mine)
+            if other and not fresh:
+                raise BadInput(
+                    f"{out}: holds the results of another job ({other}); start over with --fresh "
+                    "or name another --out"
+                )
+            if fresh:
+                if self._folder.exists():
+                    shutil.rmtree(self._folder)
+                for name in RESULTS:
+                    (out / name).unlink(missing_ok=True)
+        else:
+            for name in ("parts", *RESULTS):
+                if (out / name).exists():
+                    raise BadInput(
+                        f"{out / name}: is there already, but not made by `grounding batch`; "
+                        "name another --out"
+                    )
+        write_text(label, json.dumps(mine, indent=1) + "\n")
+
+
+def _differences(label: Path, mine: Row) -> str:
+    """What another job did otherwise, in words; empty when it is the same."""
+    try:
+        found = json.loads(label.read_text(encoding="utf-8"))
+        return ", ".join(f"other {name}" for name in mine if found.get(name) != mine[name])
+    except (ValueError, AttributeError):
+        return f"{JOB} is damaged"
+
+
+def _read(path: Path, header_only: bool = False) -> Part | None:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            header = json.loads(file.readline())
+            rows = () if header_only else tuple(map(json.loads, file))
+            return Part(rows, **header)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None  # what a power cut left behind is made again
+
+
+def _mark(recording: Path) -> str | None:
+    try:
+        stat = recording.stat()
+    except OSError:
+        return None
+    return f"{str(recording)!a}|{stat.st_size}|{stat.st_mtime_ns}"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
