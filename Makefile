@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | bench | clean      PYTHON=python3.12 VENV=elsewhere APP=0 DIR=demo
+# make demo | test | test-all | lint | bench | figures | clean      PYTHON=python3.12 VENV=elsewhere APP=0 DIR=demo
 PYTHON ?= python3
 VENV ?= .venv
 DIR ?= demo
@@ -6,7 +6,7 @@ APP ?= 1
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench figures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_video
 	$(BIN)/python -m tests.benchmarks.bench_features
+
+figures: $(READY)
+	$(BIN)/python -m tests.benchmarks.figures
 
 clean:
 	rm -rf $(VENV) demo runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

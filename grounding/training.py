@@ -182,6 +182,16 @@ def start_run(run: Path, settings: RunSettings) -> None:
     write_text(run / "environment.txt", _environment())
 
 
+def drop_run(run: Path) -> None:
+    """Take back what `start_run` made, unless an epoch was finished since."""
+    if (run / "checkpoints").exists():
+        return
+    for name in ("config.yaml", "environment.txt"):
+        (run / name).unlink(missing_ok=True)
+    if not any(run.iterdir()):
+        run.rmdir()
+
+
 def read_run(run: Path) -> RunSettings:
     """The settings of a run folder.
 

@@ -40,17 +40,22 @@ def run(args: argparse.Namespace) -> int:
     run_dir = _prepare(args)
     if run_dir is None:
         return 0
-    from grounding.training import train
+    from grounding.training import drop_run, train
 
-    with bar("features", args.quiet) as extracting:
-        reports = train(
-            run_dir,
-            resume=args.resume,
-            device=resolve(args.device),
-            fast=args.fast_dev_run,
-            extracting=extracting,
-            done=lambda epoch, epochs, row: say(_epoch_line(epoch, epochs, row), args.quiet),
-        )
+    try:
+        with bar("features", args.quiet) as extracting:
+            reports = train(
+                run_dir,
+                resume=args.resume,
+                device=resolve(args.device),
+                fast=args.fast_dev_run,
+                extracting=extracting,
+                done=lambda epoch, epochs, row: say(_epoch_line(epoch, epochs, row), args.quiet),
+            )
+    except BadInput:
+        if not args.resume:
+            drop_run(run_dir)
+        raise
     for split, report in reports.items():
         print(report_table(split, report))
     say(f"run: {run_dir}", args.quiet)

@@ -77,11 +77,11 @@ def from_hub(repo: str, download: Callable[[], T], missing: Callable[[str], BadI
         raise missing(reason(error)) from error
 
 
-def not_there(name: str, what: str, why: str | None, remedy: str) -> BadInput:
-    """The one line about weights that are not there; `why` a download failed, None = not tried."""
+def not_there(name: str, what: str, source: str, why: str | None, remedy: str) -> BadInput:
+    """The one line about `what` is not there; `why` a download failed, None = not tried."""
     failed = f" and cannot be downloaded ({why})" if why else " (the first use downloads them)"
     return BadInput(
-        f"{name}: the weights (hf hub {what}) are not in {hub_cache()}{failed}; "
+        f"{name}: {what} (hf hub {source}) are not in {hub_cache()}{failed}; "
         f"without a network, download them elsewhere and {remedy}"
     )
 
@@ -107,9 +107,8 @@ def configs(name: str, repo: str, needed: str) -> Path:
 
 def configs_missing(name: str, repo: str, why: str | None = None) -> BadInput:
     """The one line about a text half whose configs or tokenizer are not there."""
-    return not_there(
-        name, f"{repo}, configs and tokenizer", why, "copy their folder into that cache"
-    )
+    what, remedy = "its text configs and tokenizer", "copy their folder into that cache"
+    return not_there(name, what, repo, why, remedy)
 
 
 def find_sentence_weights(name: str, *, fetch: bool = False) -> Weights:
@@ -138,7 +137,7 @@ def find_sentence_weights(name: str, *, fetch: bool = False) -> Weights:
 
     def missing(why: str | None = None) -> BadInput:
         hint = nearest(name, ("pixel-grid", "words"))
-        return not_there(name, name, why, f"pass the path of their folder{hint}")
+        return not_there(name, "the weights", name, why, f"pass the path of their folder{hint}")
 
     def download() -> str:
         names = [str(file.rfilename) for file in HfApi().model_info(name).siblings or ()]
@@ -187,8 +186,12 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 def reason(error: Exception) -> str:
     """What went wrong, in one short line."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
     if isinstance(error, pickle.UnpicklingError):
         return "it is no weights file, or holds more than tensors"
+    if isinstance(error, OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set"
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else f"{text[:157]}..."
 

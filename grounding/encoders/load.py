@@ -6,6 +6,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from grounding.encoders.hub import Weights, configs, find_sentence_weights, quiet, reason
 from grounding.encoders.open_clip_name import OpenClipName
 from grounding.errors import BadInput
@@ -42,7 +44,7 @@ def open_clip_frames(
     sides = {wants["size"]} if isinstance(wants["size"], int) else set(wants["size"])
     if len(sides) > 1:
         raise BadInput(f"{name}: sees images of {wants['size']}; only square ones are supported")
-    return OpenClipFrames(
+    encoder = OpenClipFrames(
         model,
         Preprocess(
             sides.pop(),
@@ -59,6 +61,15 @@ def open_clip_frames(
         batch=batch,
         device=device,
     )
+    if precision != "fp32":
+        try:
+            side = encoder.short_side
+            encoder.encode(np.zeros((1, side, side, 3), np.uint8), None)
+        except RuntimeError as error:  # parts of some models stay float32
+            raise BadInput(
+                f"{name}: does not run in {precision} ({reason(error)}); take fp32"
+            ) from error
+    return encoder
 
 
 def open_clip_sentences(name: str, *, batch: int = 64, device: str = "cpu") -> SentenceEncoder:

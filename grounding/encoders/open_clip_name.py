@@ -148,6 +148,7 @@ class OpenClipName:
         quick = self.trained.get("quick_gelu") and twin in open_clip.list_models()
         return not_there(
             str(self),
+            "the weights",
             f"{repo}, {' or '.join(files)}{self._size()}",
             why,
             f"pass open_clip:{twin if quick else self.model}/PATH",
