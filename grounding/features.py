@@ -29,6 +29,7 @@ __all__ = [
     "encode_video",
     "frame_encoder",
     "read_features",
+    "recipe_of",
     "write_features",
 ]
 
@@ -61,6 +62,15 @@ def frame_encoder(name: str) -> FrameEncoder:
     from grounding import encoders  # it knows this module's protocol
 
     return encoders.frame_encoder(name)
+
+
+def recipe_of(encoder: FrameEncoder, rate: float) -> Recipe:
+    """What the encoder makes at `rate` frames per second.
+
+    Weights given by path count by their hash alone: the same file elsewhere is the same recipe.
+    """
+    name = encoder.name.partition("//")[0]  # open_clip:MODEL//absolute/path
+    return Recipe(name, encoder.weights, rate, encoder.size, encoder.version)
 
 
 def content_hash(path: Path) -> str:
@@ -143,7 +153,7 @@ class FeatureStore:
 
     def __init__(self, folder: str | Path, encoder: FrameEncoder, rate: float) -> None:
         self.encoder = encoder
-        self.recipe = Recipe(encoder.name, encoder.weights, rate, encoder.size, encoder.version)
+        self.recipe = recipe_of(encoder, rate)
         self.folder = Path(folder) / self.recipe.key
         self._hashes = Path(folder) / "content.json"
         self._known: dict[str, str] | None = None

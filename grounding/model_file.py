@@ -99,7 +99,7 @@ def build_model(settings: RunSettings, inputs: int, text_size: int) -> Grounding
             video.grid,
             video.places,
         ),
-words,
+        words,
         head,
     )
 
@@ -141,22 +141,26 @@ def load(run: str | Path, device: str = "cpu") -> Trained:
         raise BadInput(f"{path}: not a safetensors file ({error}); train again") from None
     if "grounding" not in meta:
         raise BadInput(f"{path}: was not written by `grounding train`; give a run folder")
-    about: dict[str, Any] = json.loads(meta["grounding"])
-    if about["format"] != FORMAT:
-        raise BadInput(f"{path}: format {about['format']} is not {FORMAT}; train again")
-    settings = settings_from(about["settings"])
-    words = _restore(about["text"], settings, path)
-    model = build_model(settings, state["clips.scale"].shape[0], words.size)
-    model.load_state_dict(state)
+    try:
+        about: dict[str, Any] = json.loads(meta["grounding"])
+        if about["format"] != FORMAT:
+            raise BadInput(f"{path}: format {about['format']} is not {FORMAT}; train again")
+        settings = settings_from(about["settings"])
+        words = _restore(about["text"], settings, path)
+        model = build_model(settings, state["clips.scale"].shape[0], words.size)
+        model.load_state_dict(state)
+        recipe, calibration = Recipe(**about["recipe"]), Calibration(**about["calibration"])
+        epoch = int(about["epoch"])
+    except BadInput:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        # what another version wrote, or a damaged description: lacking keys, other shapes
+        what = (str(error).splitlines() or [""])[0].rstrip(":")
+        raise BadInput(
+            f"{path}: does not fit this version ({type(error).__name__}: {what}); train again"
+        ) from None
     model.eval().to(torch.device(device))
-    return Trained(
-        model,
-        words,
-        Recipe(**about["recipe"]),
-        settings,
-        Calibration(**about["calibration"]),
-        about["epoch"],
-    )
+    return Trained(model, words, recipe, settings, calibration, epoch)
 
 
 def _describe(words: Sentences) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from grounding.dataset import ClipTable, QueryData, pool
 from grounding.decode import Calibration, decode
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
-from grounding.features import Features, Recipe, encode_video
+from grounding.features import Features, encode_video, recipe_of
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query, Sample
@@ -78,9 +78,7 @@ class Grounder:
             device=self.device,
         )
         with open_video(media, short_side=encoder.short_side) as reader:
-            found = Recipe(
-                encoder.name, encoder.weights, recipe.rate, encoder.size, encoder.version
-            )
+            found = recipe_of(encoder, recipe.rate)
             found.require(recipe, str(media))
             return encode_video(reader, encoder, found)
 

@@ -13,7 +13,7 @@ from grounding.decode import decode
 from grounding.encoders import frame_encoder, sentence_encoder
 from grounding.errors import BadInput
 from grounding.feature_files import Features, read_features
-from grounding.features import Recipe, encode_video
+from grounding.features import encode_video, recipe_of
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query
@@ -37,8 +37,7 @@ class Encoder:
         if self._frames.weights is None:
             raise BadInput(f"encoder {name!r} reads no sentences; take open_clip:MODEL")
         self._text = sentence_encoder(name, device=device)
-        f = self._frames
-        self.recipe = Recipe(f.name, f.weights, RATE, f.size, f.version)
+        self.recipe = recipe_of(self._frames, RATE)
 
     def features(self, media: str | Path) -> Features:
         """Decode and encode a recording.

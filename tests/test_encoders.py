@@ -429,3 +429,12 @@ def test_listing_imports_no_torch():
         "sys.exit('torch' in sys.modules or 'open_clip' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_same_weights_elsewhere_are_the_same_recipe(model, tmp_path):
+    recipes = []
+    for folder in ("here", "there"):
+        path = save(model, tmp_path / folder / "w.safetensors")
+        encoder = frame_encoder(f"open_clip:tiny/{path}")
+        recipes.append(FeatureStore(tmp_path, encoder, 2.0).recipe)
+    assert recipes[0] == recipes[1]

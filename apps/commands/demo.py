@@ -25,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """All steps; what an interrupted demo finished stays finished."""
     from grounding import config
+    from grounding.annotations import read_samples
     from grounding.sample import render_sample
 
     root = Path(args.dir)
@@ -51,9 +52,12 @@ def run(args: argparse.Namespace) -> int:
         )
     say("3/3  what the model answers, beside what guessing reaches\n", args.quiet)
     print(report_table("test", reports["test"]), end="")
-    example = next((data / "media").glob("*.mp4"))
+    example = next(s for s in read_samples(data / "annotations" / "test.jsonl") if s.windows)
+    truth = ", ".join(f"{w.start:.2f} to {w.end:.2f} s" for w in example.windows)
+    media = data / "media" / f"{example.vid}.mp4"
     say(
-        f'\nask it:  grounding ground {example} "a red circle bounces" --model {run_dir}',
+        f'\nask it:  grounding ground {media} "{example.query.text}" --model {run_dir}'
+        f"\n         (it happens from {truth})",
         args.quiet,
     )
     return 0

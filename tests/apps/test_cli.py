@@ -153,6 +153,24 @@ def test_features_of_another_encoder_are_refused_and_both_are_named(run, corpus,
     assert "open_clip:ViT-B-32/openai" in err and "pixel-grid" in err
 
 
+@pytest.mark.parametrize("lacks", ["text", "recipe", "settings", "format", "tensor"])
+def test_a_model_of_another_version_is_one_line(run, corpus, command, tmp_path, lacks):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(run / "model.safetensors", "pt") as file:
+        about = json.loads(file.metadata()["grounding"])
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if lacks == "tensor":
+        state.pop("head.project_clips.weight")
+    else:
+        about.pop(lacks)
+    save_file(state, tmp_path / "model.safetensors", {"grounding": json.dumps(about)})
+    media = corpus / "media" / "sample-0000.mp4"
+    code, out, err = command("ground", media, "red", "--model", tmp_path)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "train again" in err
+
+
 def test_features_of_the_wrong_width_are_one_line(run, command, tmp_path):
     np.save(tmp_path / "v.npy", np.ones((9, 7), np.float32))
     code, out, err = command(

@@ -1,6 +1,6 @@
 """The README's table: every sample config, full length, three seeds.
 
-    python -m tests.benchmarks.figures [--dir figures] [--seeds 3]
+python -m tests.benchmarks.figures [--dir figures] [--seeds 3]
 """
 
 from __future__ import annotations
