@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from grounding.timeline import Timeline
 from grounding.types import Sample
 from models.encoders.text import Sentences
 from models.records import Batch, pad
+
+
+logger = logging.getLogger(__name__)
 
 
 class DatasetFolder:
@@ -125,6 +129,7 @@ def load_clips(
 
     Raises:
         UnreadableMedia: a recording cannot be decoded; all others are extracted and kept first.
+            What breaks part-way is used as far as it decodes, with a warning.
     """
     paths = {vid: folder.media(vid) for vid in vids}
     found = store.extract(list(paths.values()), workers=workers, progress=progress)
@@ -133,6 +138,8 @@ def load_clips(
         features = found[path]
         if not isinstance(features, Features):
             raise features
+        for problem in features.problems:
+            logger.warning("%s: %s", path, problem)
         assert features.duration is not None
         duration[vid] = features.duration
         pooled.append(torch.from_numpy(pool(features, Timeline(features.duration, clips))))
