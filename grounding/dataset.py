@@ -21,7 +21,6 @@ from grounding.types import Sample
 from models.encoders.text import Sentences
 from models.records import Batch, pad
 
-
 logger = logging.getLogger(__name__)
 
 
