@@ -78,8 +78,21 @@ def build_model(settings: RunSettings, inputs: int, text_size: int) -> Grounding
         text_size: `size` of the text side: words in the vocabulary, or width of a sentence vector.
 
     Raises:
-        BadInput: the config names an unknown part.
+        BadInput: the parts do not fit each other.
     """
+    clips = getattr(settings.method, "clips", settings.features.clips)
+    if clips != settings.features.clips:
+        raise BadInput(
+            f"method.clips is {clips} and features.clips is {settings.features.clips}; "
+            "make them equal"
+        )
+    try:
+        return _wire(settings, inputs, text_size)
+    except ValueError as error:
+        raise BadInput(f"the config cannot be built: {error}") from None
+
+
+def _wire(settings: RunSettings, inputs: int, text_size: int) -> GroundingModel:
     text, video = settings.text, settings.video
     if text.encoder == "words":
         words: nn.Module = WordVectors(text_size, text.width, text.out, text.dropout)

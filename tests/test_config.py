@@ -39,6 +39,8 @@ def test_overrides_win(tmp_path):
         ({"head": "frame"}, "did you mean frames?"),
         ({"features": {"clips": 0}}, "clips is 0; it must be greater than 0"),
         ({"video": {"dropout": 1.0}}, "dropout is 1.0"),
+        ({"method": {"temperature": 0}}, "temperature is 0"),
+        ({"head": "glance", "method": {"positives": -1}}, "positives is -1"),
     ],
 )
 def test_a_wrong_key_or_value_names_file_and_remedy(tmp_path, given, says):

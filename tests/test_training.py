@@ -158,3 +158,22 @@ def test_bad_input_is_one_line(command, tmp_path, monkeypatch, arguments, says):
     assert code == 2 and out == ""
     assert err.count("\n") == 1 and says in err
     assert not list(tmp_path.rglob("config.yaml"))
+
+
+@pytest.mark.parametrize(
+    "key,value,says",
+    [
+        ("--method.clips", 32, "make them equal"),
+        ("--video.kernel", 4, "kernel 4 is even"),
+        ("--video.grid", 7, "no layout of 7 x 7"),
+        ("--training.choose", "R1", "take one of"),
+    ],
+)
+def test_parts_that_do_not_fit_are_one_line_and_leave_no_run(
+    corpus, command, tmp_path, key, value, says
+):
+    config = ROOT / "configs" / "sample-d3g.yaml"
+    run = tmp_path / "run"
+    code, out, err = command("train", config, "--data", corpus, "--run", run, key, value)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and says in err
+    assert not (run / "config.yaml").exists()

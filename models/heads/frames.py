@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.contrastive import info_nce
-from models.heads.registry import Stateless, register
+from models.heads.registry import Settings, Stateless, register
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import answer_with_runs, lift
 
 
 @dataclass(frozen=True)
-class FramesSettings:
+class FramesSettings(Settings):
     """Settings of the plain glance model.
 
     Attributes:

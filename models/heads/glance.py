@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from models.cells import Cells
 from models.contrastive import info_nce
 from models.heads.frames import Frames, FramesSettings
-from models.heads.registry import register
+from models.heads.registry import Settings, register
 from models.prior import Adjustment, gaussian, on_cells
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
 
 
 @dataclass(frozen=True)
-class GlanceSettings:
+class GlanceSettings(Settings):
     """Settings of D3G; shares are of the video's length.
 
     Attributes:
@@ -79,6 +79,9 @@ class Proposals(nn.Module):
     """Convolutions over the map that see valid cells alone."""
 
     def __init__(self, width: int, kernel: int, layers: int, cells: Cells) -> None:
+        """Raises ValueError where the kernel is even: the map would move by half a cell."""
+        if layers and kernel % 2 == 0:
+            raise ValueError(f"method.kernel {kernel} is even; take {kernel + 1}")
         super().__init__()
         self.cells = cells
         self.layers = nn.ModuleList(

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
 from models.records import Batch, GroundingOutput, Padded
+
+# these may be 0: no convolution, no evidence, no wait, no window
+_MAY_BE_ZERO = {"layers", "evidence", "sharpen", "low", "apart", "window"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of every head's settings: numbers are checked when a config is read."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if not math.isfinite(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+                least = "at least 0" if name in _MAY_BE_ZERO else "greater than 0"
+                raise ValueError(f"{name} is {value}; it must be {least}")
 
 
 class Head(Protocol):
