@@ -8,6 +8,7 @@ SIZE = ["--videos", 16, "--no-app"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_demo_gives_the_same_table_twice(command, tmp_path):
     tables = []
     for name in ("a", "b"):
@@ -20,6 +21,7 @@ def test_the_demo_gives_the_same_table_twice(command, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_demo_learns(command, tmp_path):
     """96 videos are the promise (R1@0.5 at least 45); 40 must beat guessing clearly."""
     code, _, err = command("demo", "--dir", tmp_path, "--videos", 40, "--no-app")
