@@ -59,7 +59,9 @@ def entry() -> NoReturn:
 
 
 def _dispatch(words: list[str]) -> int:
-    name = next((w for w in words if not w.startswith("-")), None)
+    # the value of a global option is no command
+    values = {i + 1 for i, word in enumerate(words) if word == "--device"}
+    name = next((w for i, w in enumerate(words) if not w.startswith("-") and i not in values), None)
     if name is None:
         if words and not {"-h", "--help", "--version"} & set(words):
             raise BadInput(f"{words[0]}: names no command; see grounding --help")

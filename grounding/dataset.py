@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,6 +178,11 @@ class QueryData:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def digest(self) -> str:
+        """What tells these queries from others: who, what, where and in which order."""
+        rows = [(s.qid, s.vid, s.query.text, s.glance) for s in self.samples]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def batch(self, index: Tensor) -> Batch:
         """The queries at `index` (Q,) and the videos they need, each once."""

@@ -126,8 +126,17 @@ def read_features(path: str | Path) -> Features:
         raise BadInput(f"{file}: not readable as features ({first}); extract them again") from None
     if features.x.ndim != 2 or 0 in features.x.shape:
         raise BadInput(f"{file}: features have shape {features.x.shape}; expected (rows, width)")
-    if not np.issubdtype(features.x.dtype, np.floating) or not np.isfinite(features.x).all():
+    if not np.issubdtype(features.x.dtype, np.floating):
+        raise BadInput(f"{file}: holds {features.x.dtype}; save float16 or float32")
+    if not np.isfinite(features.x).all():
         raise BadInput(f"{file}: holds numbers that are not finite; extract them again")
+    times = features.times
+    if times is not None and (
+        times.shape != features.x.shape[:1]
+        or not np.isfinite(times).all()
+        or (np.diff(times) < 0).any()
+    ):
+        raise BadInput(f"{file}: its times are not one a row, in order; extract them again")
     return features
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from grounding.errors import UnreadableMedia
+from grounding.errors import BadInput, UnreadableMedia
 from grounding.feature_files import Features, Recipe, read_features, write_features
 from grounding.files import write_text
 from grounding.media.video import FrameBatch, VideoReader, open_video
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int, str], None]  # done, total, what
+
+
+logger = logging.getLogger(__name__)
 
 
 class FrameEncoder(Protocol):
@@ -172,9 +176,13 @@ class FeatureStore:
         """
         stored = self.path(media)
         if stored.exists():
-            features = read_features(stored)
-            features.require(self.recipe, str(stored))
-            return features
+            try:
+                features = read_features(stored)
+            except BadInput as error:
+                logger.warning("%s; extracting it again", error)
+            else:
+                features.require(self.recipe, str(stored))
+                return features
         with open_video(media, short_side=self.encoder.short_side) as reader:
             features = encode_video(reader, self.encoder, self.recipe)
         write_features(stored, features)

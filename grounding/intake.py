@@ -136,6 +136,8 @@ def read_sheet(path: Path) -> tuple[list[Row], list[str]]:
         if len(same) > 1:
             raise BadInput(f"{path}: columns {' and '.join(same)} both mean {name}; rename one")
         if not same and name in ("video", "query"):
+            if not any(tries[mark]):
+                raise BadInput(f"{path}: is empty; its first line names the columns")
             raise BadInput(f"{path}: no column {name}; rename one of {str(tries[mark])[:200]}")
     rows, number, source = [], 0, io.StringIO(text, newline="")
     reader = csv.reader(source, delimiter=mark, strict=True, skipinitialspace=True)

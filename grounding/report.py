@@ -10,6 +10,7 @@ import numpy as np
 
 from grounding.metrics import baselines
 from grounding.metrics.retrieval import (
+    Floats,
     absence_counts,
     bootstrap,
     f1,
@@ -32,6 +33,7 @@ def evaluate(
     *,
     train: Sequence[Sample] | None = None,
     clips: int | None = None,
+    candidates: Floats | None = None,
     unsorted: int = 0,
 ) -> Report:
     """The report of the contract; keys `n`, `metrics`, `interval95`, `baselines`, `ceiling`,
@@ -41,6 +43,7 @@ def evaluate(
         train: what position-only baselines are fitted on; the samples themselves (and a warning)
             without it.
         clips: the model's clip grid, for its ceiling.
+        candidates: (P, 2) in [0, 1], where the model has a fixed set of them: a stricter ceiling.
         unsorted: lists that the reader had to sort.
     """
     warnings: list[dict[str, Any]] = []
@@ -73,13 +76,13 @@ def evaluate(
             }
         )
     fitted_on = samples if train is None else train
-    report = _section(answers, samples, fitted_on, clips)
+    report = _section(answers, samples, fitted_on, clips, candidates)
     report["warnings"] = warnings
     report["groups"] = {}
     for name, belongs in GROUPS.items():
         chosen = [s for s in samples if belongs(s)]
         if chosen and len(chosen) < len(samples):
-            report["groups"][name] = _section(answers, chosen, fitted_on, clips)
+            report["groups"][name] = _section(answers, chosen, fitted_on, clips, candidates)
     return report
 
 
@@ -93,6 +96,7 @@ def _section(
     samples: Sequence[Sample],
     fitted_on: Sequence[Sample],
     clips: int | None,
+    candidates: Floats | None,
 ) -> Report:
     predicted = pad_windows([[(m.start, m.end) for m in _moments(answers, s)] for s in samples])
     truth = pad_windows([[(w.start, w.end) for w in s.windows] for s in samples])
@@ -110,10 +114,15 @@ def _section(
         floors["centre-prior"] = baselines.fixed(baselines.fit_centre(relative), truth, duration)
         floors["best-fixed-span"] = baselines.fixed(baselines.fit_span(relative), truth, duration)
     floors["whole-file"] = baselines.fixed((0.0, 1.0), truth, duration)
+    ceiling: dict[str, float] = {}
+    if candidates is not None:
+        ceiling = baselines.candidate_ceiling(truth, duration, candidates)
+    elif clips:
+        ceiling = baselines.grid_ceiling(truth, duration, clips)
     return {
         "n": len(samples),
         "metrics": metrics,
         "interval95": bootstrap(values, counts, [s.vid for s in samples]),
         "baselines": floors,
-        "ceiling": baselines.grid_ceiling(truth, duration, clips) if clips else {},
+        "ceiling": ceiling,
     }

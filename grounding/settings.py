@@ -122,7 +122,7 @@ class TrainingSettings(_Checked):
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     clip: float = 5.0
-    choose: str = "mIoU"
+    choose: Literal["R1@0.3", "R1@0.5", "R1@0.7", "R5@0.5", "mIoU"] = "mIoU"
     seed: int = 0
     threads: int = 1
 

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import platform
+import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ from grounding.types import Sample
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import Head
+from models.heads.glance import Glance
 from models.records import Batch
 
 EpochDone = Callable[[int, int, dict[str, float]], None]  # epoch from 1, epochs, values
@@ -64,6 +66,7 @@ class GroundingModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the head remembers about the training queries goes along."""
         checkpoint["head"] = cast(Head, self.model.head).training_state()
+        checkpoint["data"] = self.data.digest()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """And comes back."""
@@ -133,11 +136,7 @@ class RunWriter(lightning.Callback):
         epoch, settings = trainer.current_epoch, self.trained.settings.training
         predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
         metrics = evaluate(predictions, self.val.samples, train=[])["metrics"]
-        value = metrics.get(settings.choose)
-        if value is None:
-            raise BadInput(
-                f"training.choose is {settings.choose!r}; take one of {', '.join(metrics)}"
-            )
+        value = metrics[settings.choose]
         row = {"epoch": epoch + 1, "loss": module.total / max(module.steps, 1), **metrics}
         self.rows = [r for r in self.rows if r["epoch"] <= epoch] + [row]
         if value > self.best:
@@ -188,7 +187,8 @@ def drop_run(run: Path) -> None:
         return
     for name in ("config.yaml", "environment.txt"):
         (run / name).unlink(missing_ok=True)
-    if not any(run.iterdir()):
+    shutil.rmtree(run / "tensorboard", ignore_errors=True)
+    if run.exists() and not any(run.iterdir()):
         run.rmdir()
 
 
@@ -270,6 +270,8 @@ def _fit(
     training = trained.settings.training
     checkpoint = run / "checkpoints" / "last.ckpt"
     go_on = resume and checkpoint.exists()
+    if go_on:
+        _check(checkpoint, data)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -299,6 +301,20 @@ def _fit(
                 f"interrupted in epoch {trainer.current_epoch + 1}; finished epochs are kept; "
                 f"go on with: grounding train --run {run} --resume"
             ) from None
+
+
+def _check(checkpoint: Path, data: QueryData) -> None:
+    """Refuse a damaged checkpoint, and one of other training queries: its memory is of them."""
+    try:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["data"]
+    except Exception as error:  # zip, pickle and key errors alike: it is not what we wrote
+        raise BadInput(
+            f"{checkpoint}: damaged ({type(error).__name__}); delete it to start the run over"
+        ) from None
+    if saved != data.digest():
+        raise BadInput(
+            f"{checkpoint}: the training queries have changed since; start a new run, or delete it"
+        )
 
 
 def _tensorboard(run: Path) -> Any:
@@ -332,6 +348,8 @@ def _finish(
         chosen.model, chosen.words, chosen.recipe, chosen.settings, calibration, chosen.epoch
     )
     model_file.save(run / model_file.NAME, chosen)
+    head = chosen.model.head
+    candidates = head.cells.spans().cpu().double().numpy() if isinstance(head, Glance) else None
     reports = {}
     for name, samples in splits.items():
         if name == "train":
@@ -341,7 +359,11 @@ def _finish(
         )
         write_predictions(run / "predictions" / f"{name}.jsonl", predictions)
         reports[name] = evaluate(
-            predictions, samples, train=splits["train"], clips=chosen.settings.features.clips
+            predictions,
+            samples,
+            train=splits["train"],
+            clips=chosen.settings.features.clips,
+            candidates=candidates,
         )
         write_text(run / "report" / f"{name}.json", json.dumps(reports[name], indent=1))
     return reports

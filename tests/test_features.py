@@ -255,3 +255,20 @@ def test_arrays_that_are_no_features_are_refused(tmp_path, x):
     np.save(tmp_path / "v.npy", x)
     with pytest.raises(BadInput, match=r"v\.npy"):
         read_features(tmp_path / "v.npy")
+
+
+def test_a_damaged_stored_feature_is_made_again(media, tmp_path):
+    store = FeatureStore(tmp_path, frame_encoder("pixel-grid"), 4.0)
+    first = store.get(media[0])
+    path = store.path(media[0])
+    path.write_bytes(path.read_bytes()[:100])
+    assert np.array_equal(store.get(media[0]).x, first.x)
+    assert np.array_equal(read_features(path).x, first.x)
+
+
+@pytest.mark.parametrize("times", [[0.0], [0, 1, 2, np.nan, 4, 5], [5, 4, 3, 2, 1, 0]])
+def test_times_that_are_no_times_are_refused(tmp_path, times):
+    path = tmp_path / "v.safetensors"
+    write_features(path, Features(X, np.array(times, float), 6.0))
+    with pytest.raises(BadInput, match="times"):
+        read_features(path)

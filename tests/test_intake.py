@@ -134,7 +134,7 @@ def test_the_separator_line_of_excel_is_no_heading(tmp_path):
 @pytest.mark.parametrize(
     "content,says",
     [
-        (b"", "no column video"),
+        (b"", "is empty; its first line names the columns"),
         (b"dog,it barks,1,2\n", "no column video"),
         (b"video,start,end\ndog,1,2\n", "no column query"),
         (b"video,query,file\ndog,x,dog\n", "'video' and 'file' both mean video"),

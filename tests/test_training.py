@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,12 +114,12 @@ def test_a_stopped_run_resumes_to_the_same_end(whole, corpus, head, tmp_path, st
     assert all(torch.equal(first[key], second[key]) for key in second)
 
 
-def test_a_fast_dev_run_goes_through(corpus, tmp_path, command):
+def test_a_fast_dev_run_goes_through_and_keeps_nothing(corpus, tmp_path, command):
     config = ROOT / "configs" / "sample-frames.yaml"
-    code, out, _ = command(
-        "train", config, "--data", corpus, "--run", tmp_path / "run", "--fast-dev-run"
-    )
-    assert code == 0 and "test, " in out
+    run = tmp_path / "run"
+    code, out, err = command("train", config, "--data", corpus, "--run", run, "--fast-dev-run")
+    assert code == 0 and "test, " in out and "nothing was kept" in err
+    assert not run.exists()
 
 
 def test_a_run_is_never_overwritten(whole, corpus, command, head):
@@ -166,7 +167,7 @@ def test_bad_input_is_one_line(command, tmp_path, monkeypatch, arguments, says):
         ("--method.clips", 32, "make them equal"),
         ("--video.kernel", 4, "kernel 4 is even"),
         ("--video.grid", 7, "no layout of 7 x 7"),
-        ("--training.choose", "R1", "take one of"),
+        ("--training.choose", "R1", "it must be"),
     ],
 )
 def test_parts_that_do_not_fit_are_one_line_and_leave_no_run(
@@ -177,3 +178,40 @@ def test_parts_that_do_not_fit_are_one_line_and_leave_no_run(
     code, out, err = command("train", config, "--data", corpus, "--run", run, key, value)
     assert (code, out) == (2, "") and err.count("\n") == 1 and says in err
     assert not (run / "config.yaml").exists()
+
+
+def copied(whole, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(whole[0], run)
+    return run
+
+
+def test_a_damaged_checkpoint_is_one_line(whole, command, tmp_path):
+    run = copied(whole, tmp_path)
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:500])
+    code, out, err = command("train", "--run", run, "--resume", "--quiet")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert str(checkpoint) in err and "damaged" in err
+
+
+def test_a_run_never_goes_on_with_other_queries(whole, corpus, command, tmp_path):
+    run = copied(whole, tmp_path)
+    data = tmp_path / "data"
+    shutil.copytree(corpus, data, ignore=shutil.ignore_patterns("motion"))
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(corpus), str(data)))
+    train = data / "annotations" / "train.jsonl"
+    lines = train.read_text().splitlines(keepends=True)
+    train.write_text("".join(reversed(lines)))  # as many queries and words as before
+    code, out, err = command("train", "--run", run, "--resume", "--quiet")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "have changed" in err
+
+
+def test_a_resumed_run_keeps_its_config_and_data(whole, corpus, command, head):
+    run, _ = whole
+    for more in (["--training.epochs", EPOCHS + 1], ["--data", corpus.parent]):
+        code, _, err = command(*words(corpus, run, head), *more, "--resume")
+        assert code == 2 and err.count("\n") == 1 and "another config or dataset" in err
+    code, _, err = command("train", "--run", run, "--resume", "--data", corpus)
+    assert code == 2 and "keeps its dataset" in err

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from apps.tables import report_table
+from grounding.errors import BadInput
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,9 @@ def run(args: argparse.Namespace) -> int:
     predictions, unsorted = read_predictions(args.predictions)
     annotations = Path(args.annotations)
     samples = read_samples(annotations)
+    for path, rows in ((args.annotations, samples), (args.predictions, predictions)):
+        if not rows:
+            raise BadInput(f"{path}: holds no line; there is nothing to score")
     # position baselines are fitted on the training split that lies beside the annotations
     train = annotations.with_name("train.jsonl")
     fitted_on = read_samples(train) if train.is_file() and train != annotations else None

@@ -97,6 +97,7 @@ def _ask_model(
 ) -> list[Prediction]:
     """Answers of a trained model."""
     from grounding.predict import Grounder
+    from models.encoders.text import words_of
 
     for option in ("encoder", "text_features"):
         if getattr(args, option) is not None:
@@ -111,6 +112,9 @@ def _ask_model(
     for sentence in sentences:
         if strange := grounder.trained.words.unknown(sentence):
             words = ", ".join(strange)
+            if len(strange) == len(words_of(sentence)):
+                say(f"{sentence!r}: the model never saw any of its words; it can only guess")
+                continue
             say(
                 f"{sentence!r}: the model never saw {words}; it goes by the other words", args.quiet
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from apps.devices import resolve
@@ -37,6 +38,17 @@ def arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then report on every split but train."""
+    if args.fast_dev_run:
+        if args.resume:
+            raise BadInput("--fast-dev-run keeps nothing to go on with; leave out --resume")
+        # two steps are no training: nothing of them may be taken for a run
+        with tempfile.TemporaryDirectory() as folder:
+            args.run = str(Path(folder, "run"))
+            return _train(args)
+    return _train(args)
+
+
+def _train(args: argparse.Namespace) -> int:
     run_dir = _prepare(args)
     if run_dir is None:
         return 0
@@ -52,13 +64,14 @@ def run(args: argparse.Namespace) -> int:
                 extracting=extracting,
                 done=lambda epoch, epochs, row: say(_epoch_line(epoch, epochs, row), args.quiet),
             )
-    except BadInput:
+    except (BadInput, OSError):
         if not args.resume:
             drop_run(run_dir)
         raise
     for split, report in reports.items():
         print(report_table(split, report))
-    say(f"run: {run_dir}", args.quiet)
+    kept = "it all fits together; nothing was kept" if args.fast_dev_run else f"run: {run_dir}"
+    say(kept, args.quiet)
     return 0
 
 
@@ -69,6 +82,8 @@ def _prepare(args: argparse.Namespace) -> Path | None:
     if args.config is None:
         if not (args.run and args.resume):
             raise BadInput("train: names no config; give one from configs/, or --run DIR --resume")
+        if args.data:
+            raise BadInput(f"--data {args.data}: a resumed run keeps its dataset; leave it out")
         if args.rest:
             raise BadInput(
                 f"{args.rest[0]}: a resumed run keeps its config; start a new run to change it"
@@ -79,10 +94,15 @@ def _prepare(args: argparse.Namespace) -> Path | None:
     if args.print_config:
         print(config.dump(settings), end="")
         return None
-    from grounding.training import start_run
+    from grounding.training import read_run, start_run
 
     run_dir = Path(args.run) if args.run else free_run(Path("runs"), Path(args.config).stem)
     if args.resume and (run_dir / "config.yaml").exists():
+        if read_run(run_dir) != settings:
+            raise BadInput(
+                f"{run_dir}: was started with another config or dataset; "
+                f"go on with: grounding train --run {run_dir} --resume"
+            )
         return run_dir
     start_run(run_dir, settings)
     return run_dir

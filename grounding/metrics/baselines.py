@@ -77,3 +77,12 @@ def grid_ceiling(truth: Floats, duration: Floats, clips: int) -> dict[str, float
     spans = np.stack(answers, 1)  # (Q, 4 M, 2)
     best = iou(spans, truth).max(-1).argmax(1)
     return means(query_values(spans[np.arange(len(spans)), best][:, None], truth))
+
+
+def candidate_ceiling(truth: Floats, duration: Floats, candidates: Floats) -> dict[str, float]:
+    """What the best of a model's candidates reaches; `candidates` (P, 2) in [0, 1]."""
+    best = np.empty((len(truth), 1, 2))
+    for q, (windows, seconds) in enumerate(zip(truth, duration, strict=True)):
+        spans = candidates * seconds
+        best[q, 0] = spans[iou(spans, windows).max(-1).argmax()]
+    return means(query_values(best, truth))

@@ -16,6 +16,11 @@ WORD = re.compile(r"[a-z0-9']+")
 UNKNOWN = 0  # row of every word that training never saw
 
 
+def words_of(sentence: str) -> list[str]:
+    """The lower-case words of a sentence."""
+    return WORD.findall(sentence.lower())
+
+
 class Sentences(Protocol):
     """Sentences -> what the model's text part reads."""
 
@@ -43,7 +48,7 @@ class WordTokenizer:
     @classmethod
     def fit(cls, sentences: Iterable[str], least: int = 1) -> WordTokenizer:
         """The words that occur at least `least` times, most frequent first."""
-        counts = Counter(word for s in sentences for word in WORD.findall(s.lower()))
+        counts = Counter(word for s in sentences for word in words_of(s))
         kept = sorted((w for w, n in counts.items() if n >= least), key=lambda w: (-counts[w], w))
         return cls(kept)
 
@@ -54,12 +59,12 @@ class WordTokenizer:
 
     def unknown(self, sentence: str) -> list[str]:
         """The sentence's words that are not in the vocabulary."""
-        return [w for w in WORD.findall(sentence.lower()) if w not in self._ids]
+        return [w for w in words_of(sentence) if w not in self._ids]
 
     def __call__(self, sentences: Sequence[str]) -> Padded:
         """Q sentences -> (Q, W) ids; a sentence without any word becomes one unknown word."""
         rows = [
-            torch.tensor([self._ids.get(w, UNKNOWN) for w in WORD.findall(s.lower())] or [UNKNOWN])
+            torch.tensor([self._ids.get(w, UNKNOWN) for w in words_of(s)] or [UNKNOWN])
             for s in sentences
         ]
         return pad(rows)

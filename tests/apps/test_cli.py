@@ -190,3 +190,23 @@ def test_features_are_listed_with_their_files(corpus, command, tmp_path):
     broken.write_text("x")
     code, out, err = command("features", broken, "--out", tmp_path)
     assert code == 2 and out == "" and str(broken) in err
+
+
+def test_global_options_may_stand_before_the_command(command):
+    code, _, _ = command("--device", "cpu", "--quiet", "weights", "check", "pixel-grid")
+    assert code == 0
+    assert command("--device", "cpu")[0] == 2
+
+
+def test_nothing_to_score_is_no_score(corpus, command, tmp_path):
+    empty, annotations = tmp_path / "empty.jsonl", corpus / "annotations" / "test.jsonl"
+    empty.write_text("")
+    for p, a in ((empty, annotations), (empty, empty)):
+        code, out, err = command("evaluate", "--predictions", p, "--annotations", a)
+        assert (code, out) == (2, "") and str(empty) in err
+
+
+def test_words_that_are_all_unknown_are_said(run, corpus, command):
+    media = corpus / "media" / "sample-0000.mp4"
+    code, _, err = command("ground", media, "zebra parade", "--model", run, "--quiet")
+    assert code == 0 and "only guess" in err

@@ -102,6 +102,13 @@ def test_ceiling_of_a_grid_that_holds_the_truth_is_full():
     assert coarse["mIoU"] == pytest.approx((40 + 100) / 2)
 
 
+def test_ceiling_of_candidates_is_what_the_best_of_them_reaches():
+    truth = pad_windows([[[0, 4]], [[0, 10]]])
+    candidates = np.array([[0.0, 0.2], [0.4, 0.8]])
+    found = baselines.candidate_ceiling(truth, np.array([10.0, 10.0]), candidates)
+    assert found["mIoU"] == pytest.approx((50 + 40) / 2)
+
+
 def test_random_spans_reach_what_they_reach_elsewhere():
     """Two uniform instants against a fixed moment: compare with a plain simulation."""
     truth = np.tile([[[3.0, 6.0]]], (50, 1, 1))
