@@ -35,7 +35,6 @@ from grounding.types import Sample
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import Head
-from models.heads.glance import Glance
 from models.records import Batch
 
 EpochDone = Callable[[int, int, dict[str, float]], None]  # epoch from 1, epochs, values
@@ -348,8 +347,8 @@ def _finish(
         chosen.model, chosen.words, chosen.recipe, chosen.settings, calibration, chosen.epoch
     )
     model_file.save(run / model_file.NAME, chosen)
-    head = chosen.model.head
-    candidates = head.cells.spans().cpu().double().numpy() if isinstance(head, Glance) else None
+    spans = cast(Head, chosen.model.head).candidates()
+    candidates = None if spans is None else spans.cpu().double().numpy()
     reports = {}
     for name, samples in splits.items():
         if name == "train":

@@ -1,5 +1,7 @@
 """Features cannot mismatch, are made once, and appear whole."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +125,17 @@ def test_two_at_once_agree(media, tmp_path):
     assert sum(p.suffix == ".safetensors" for p in files) == len(media)
     assert not [p for p in files if p.name.startswith(".")]  # nothing half-written is left
     assert all(read_features(stores[0].path(m)).recipe == RECIPE for m in media)
+
+
+def test_two_processes_agree(media, tmp_path):
+    words = [sys.executable, "-m", "apps", "features", *map(str, media), "--out", str(tmp_path)]
+    root = Path(__file__).parent.parent
+    both = [subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (process.communicate(timeout=120)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert first == second and first.count("\n") == len(media)
+    assert not [p for p in tmp_path.rglob(".*") if p.is_file()]
+    assert len([read_features(p) for p in tmp_path.rglob("*.safetensors")]) == len(media)
 
 
 def test_an_encoder_that_fails_leaves_nothing_and_no_thread(media, tmp_path):

@@ -144,6 +144,10 @@ class Glance(nn.Module):
                 queries, s.clips, s.window, s.threshold, s.momentum, s.most
             )
 
+    def candidates(self) -> Tensor | None:
+        """(P, 2) in [0, 1]: the cells of the map."""
+        return self.cells.spans()
+
     def training_state(self) -> dict[str, Tensor]:
         """What a resumed training needs beside the weights."""
         return self.adjustment.state_dict() if self.adjustment else {}

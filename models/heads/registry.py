@@ -47,6 +47,10 @@ class Head(Protocol):
         """Take up a saved `training_state`."""
         ...
 
+    def candidates(self) -> Tensor | None:
+        """(P, 2) in [0, 1]: all moments it can answer, where that is a fixed set."""
+        ...
+
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """One scalar to minimise; `epoch` counts from 0."""
         ...
@@ -71,6 +75,10 @@ class Stateless:
 
     def load_training_state(self, state: dict[str, Tensor]) -> None:
         """Nothing to take up."""
+
+    def candidates(self) -> Tensor | None:
+        """Any run of clips can be answered."""
+        return None
 
 
 HEADS: dict[str, Entry] = {}
