@@ -16,7 +16,7 @@ from typing import NoReturn
 from grounding.errors import BadInput
 
 COMMANDS = {
-    "demo": "the main job on the embedded sample: render, train, predict, evaluate",
+    "demo": "the main job on the embedded sample: render, train, predict, evaluate, look",
     "sample": "render the sample corpus alone",
     "init": "a folder of recordings and a sheet of sentences and times -> dataset folder",
     "train": "train a model from glances",
@@ -24,6 +24,7 @@ COMMANDS = {
     "batch": "ask many recordings at once; goes on where it stopped",
     "weights": "what an encoder's name needs, where it looks, whether it is there",
     "features": "extract features of a dataset's recordings, or of media files, once",
+    "app": "open the explorer: predictions against the truth, on screen",
     "evaluate": "score a prediction file against annotations",
 }
 

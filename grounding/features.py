@@ -26,6 +26,7 @@ __all__ = [
     "FrameEncoder",
     "Progress",
     "Recipe",
+    "Seconds",
     "content_hash",
     "encode_video",
     "frame_encoder",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int, str], None]  # done, total, what
-
+Seconds = Callable[[float, float, str], None]  # seconds done, seconds in all, what
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +126,15 @@ def _ahead(batches: Iterator[FrameBatch], depth: int = 2) -> Iterator[FrameBatch
 
 
 def encode_video(
-    reader: VideoReader, encoder: FrameEncoder, recipe: Recipe, batch: int = 32
+    reader: VideoReader,
+    encoder: FrameEncoder,
+    recipe: Recipe,
+    batch: int = 32,
+    progress: Seconds | None = None,
 ) -> Features:
     """Sample, encode and stack a whole recording; decoding runs ahead of encoding.
+
+    `progress` is told the seconds of the recording that are encoded.
 
     Raises:
         UnreadableMedia: not one frame decodes.
@@ -137,6 +144,8 @@ def encode_video(
         rows.append(encoder.encode(frames, before).astype(np.float16))
         times.append(shown)
         before = frames[-1]
+        if progress is not None:
+            progress(float(shown[-1]), reader.info.duration, "looking at the frames")
     if not rows:
         raise UnreadableMedia(reader.info.path, "not one frame decodes")
     return Features(
@@ -167,8 +176,8 @@ class FeatureStore:
         """Where the features of a recording are, or will be."""
         return self.folder / f"{self._hash(media)[:32]}.safetensors"
 
-    def get(self, media: Path) -> Features:
-        """Features of a recording: read, or extracted and kept.
+    def get(self, media: Path, progress: Seconds | None = None) -> Features:
+        """Features of a recording: read, or extracted and kept; `progress` is that of extracting.
 
         Raises:
             UnreadableMedia: it cannot be decoded.
@@ -184,7 +193,7 @@ class FeatureStore:
                 features.require(self.recipe, str(stored))
                 return features
         with open_video(media, short_side=self.encoder.short_side) as reader:
-            features = encode_video(reader, self.encoder, self.recipe)
+            features = encode_video(reader, self.encoder, self.recipe, progress=progress)
         write_features(stored, features)
         return features
 

@@ -12,7 +12,7 @@ from grounding.dataset import ClipTable, QueryData, pool
 from grounding.decode import Calibration, decode
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
-from grounding.features import Features, encode_video, recipe_of
+from grounding.features import Features, FeatureStore, FrameEncoder, encode_video, recipe_of
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query, Sample
@@ -69,18 +69,30 @@ class Grounder:
             UnreadableMedia: it cannot be decoded.
             RecipeMismatch: this installation's encoder is not the one of the training.
         """
-        recipe = self.trained.recipe
+        recipe, encoder = self.trained.recipe, self._frame_encoder()
+        with open_video(media, short_side=encoder.short_side) as reader:
+            found = recipe_of(encoder, recipe.rate)
+            found.require(recipe, str(media))
+            return encode_video(reader, encoder, found)
+
+    def store(self, folder: str | Path) -> FeatureStore:
+        """Features kept in a folder, made the way the model was trained.
+
+        Raises:
+            RecipeMismatch: this installation's encoder is not the one of the training.
+        """
+        store = FeatureStore(folder, self._frame_encoder(), self.trained.recipe.rate)
+        store.recipe.require(self.trained.recipe, str(folder))
+        return store
+
+    def _frame_encoder(self) -> FrameEncoder:
         settings = self.trained.settings.features
-        encoder = frame_encoder(
+        return frame_encoder(
             settings.encoder,
             precision=settings.precision,
             batch=settings.batch,
             device=self.device,
         )
-        with open_video(media, short_side=encoder.short_side) as reader:
-            found = recipe_of(encoder, recipe.rate)
-            found.require(recipe, str(media))
-            return encode_video(reader, encoder, found)
 
     def ground(
         self, media: str | Path, sentences: Sequence[str], *, top: int = 5

@@ -13,7 +13,7 @@ from grounding.decode import decode
 from grounding.encoders import frame_encoder, sentence_encoder
 from grounding.errors import BadInput
 from grounding.feature_files import Features, read_features
-from grounding.features import encode_video, recipe_of
+from grounding.features import FeatureStore, encode_video, recipe_of
 from grounding.media.video import open_video
 from grounding.timeline import Timeline
 from grounding.types import Prediction, Query
@@ -47,6 +47,10 @@ class Encoder:
         """
         with open_video(media, short_side=self._frames.short_side) as reader:
             return encode_video(reader, self._frames, self.recipe)
+
+    def store(self, folder: str | Path) -> FeatureStore:
+        """Features kept in a folder."""
+        return FeatureStore(folder, self._frames, RATE)
 
     def ground_features(
         self, features: Features, vid: str, sentences: Sequence[str], *, top: int = 5

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from apps.devices import resolve
 from apps.parsing import positive
 from apps.progress import bar, say
+from grounding.devices import resolve
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apps.devices import resolve
 from apps.parsing import positive
 from apps.progress import bar, say
 from apps.tables import text_table
+from grounding.devices import resolve
 from grounding.errors import BadInput
 from grounding.export import COUNT_FRAMES, FORMATS, Format, frame_rate, is_absent
 from grounding.types import Prediction
@@ -84,8 +84,10 @@ def _stored(args: argparse.Namespace) -> tuple[Features, str]:
 
 
 def _tell(source: str, features: Features, quiet: bool) -> None:
-    for problem in features.problems:
-        say(f"{source}: {problem}", quiet)
+    from grounding.notes import of_recording
+
+    for note in of_recording(features):
+        say(f"{source}: {note.text}", quiet)
 
 
 def _ask_model(
@@ -96,8 +98,8 @@ def _ask_model(
     sentences: Sequence[str],
 ) -> list[Prediction]:
     """Answers of a trained model."""
+    from grounding.notes import of_sentences
     from grounding.predict import Grounder
-    from models.encoders.text import words_of
 
     for option in ("encoder", "text_features"):
         if getattr(args, option) is not None:
@@ -109,15 +111,8 @@ def _ask_model(
         features = grounder.features(media)
     _tell(media or args.features, features, args.quiet)
     predictions = grounder.ground_features(features, vid, sentences, top=args.top_k)
-    for sentence in sentences:
-        if strange := grounder.trained.words.unknown(sentence):
-            words = ", ".join(strange)
-            if len(strange) == len(words_of(sentence)):
-                say(f"{sentence!r}: the model never saw any of its words; it can only guess")
-                continue
-            say(
-                f"{sentence!r}: the model never saw {words}; it goes by the other words", args.quiet
-            )
+    for note in of_sentences(grounder.trained.words, sentences):
+        say(note.text, args.quiet and not note.is_grave)
     return predictions
 
 

@@ -6,10 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from apps.devices import resolve
 from apps.parsing import Parser
 from apps.progress import bar, say
 from apps.tables import report_table
+from grounding.devices import resolve
 from grounding.errors import BadInput
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,22 @@ def prediction_to_row(prediction: Prediction) -> dict[str, Any]:
     return row
 
 
+def prediction_from_row(row: Mapping[str, Any]) -> Prediction:
+    """One prediction line -> Prediction, its moments sorted by score.
+
+    Raises:
+        ValueError: a value is wrong; KeyError: a key is missing.
+    """
+    rows = _windows(row["pred_relevant_windows"], "pred_relevant_windows", 3)
+    absent = row.get("pred_absent")
+    return Prediction(
+        Query(str(row.get("query") or row["qid"]), _qid(row), str(row["vid"])),
+        tuple(Moment(*map(float, r)) for r in sorted(rows, key=lambda r: -r[2])),
+        None if absent is None else _number(row, "pred_absent"),
+        tuple(float(s) for s in row.get("pred_saliency_scores") or ()),
+    )
+
+
 def read_predictions(path: str | Path) -> tuple[list[Prediction], int]:
     """Read a prediction file -> predictions and how many of their lists had to be sorted by score.
 
@@ -176,18 +193,9 @@ def read_predictions(path: str | Path) -> tuple[list[Prediction], int]:
     unsorted = 0
     for number, row in _lines(path):
         try:
-            rows = _windows(row["pred_relevant_windows"], "pred_relevant_windows", 3)
-            ordered = sorted(rows, key=lambda r: -r[2])
-            unsorted += ordered != rows
-            absent = row.get("pred_absent")
-            predictions.append(
-                Prediction(
-                    Query(str(row.get("query") or row["qid"]), _qid(row), str(row["vid"])),
-                    tuple(Moment(*map(float, r)) for r in ordered),
-                    None if absent is None else _number(row, "pred_absent"),
-                    tuple(float(s) for s in row.get("pred_saliency_scores") or ()),
-                )
-            )
+            predictions.append(prediction_from_row(row))
+            best = [window[2] for window in row["pred_relevant_windows"]]
+            unsorted += any(a < b for a, b in pairwise(best))
         except KeyError as error:
             raise AnnotationError(f"{path}:{number}: the key {error} is missing") from None
         except (ValueError, TypeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from grounding.errors import UnreadableMedia
 
 # A file that names other files or addresses must not make us open those.
 PLAYLISTS = {"concat", "hls", "dash", "sdp", "rtsp", "imf"}
+# FFmpeg's other readers that run scripts, listen, or open more than the one file they are given.
+REACHING = {"avisynth", "image2", "lavfi", "rtp", "sap", "vapoursynth", "vobsub"}
+PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"v=0")
+PLAYLIST_TAGS = (b"<MPD", b"<AssetMap", b"<CompositionPlaylist")
 MP4_BOXES = {b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov"}
 READ_ERRORS_IN_A_ROW = 64
 
@@ -49,6 +54,9 @@ def require_readable(path: str | os.PathLike[str]) -> str:
 def open_container(path: str | os.PathLike[str]) -> Any:
     """Open a media file with PyAV; the caller closes the `av` container it gets.
 
+    Nothing but the file itself is opened, whatever it says: readers that follow references are
+    shut out before they see it.
+
     Raises:
         UnreadableMedia: the file is no recording.
     """
@@ -56,9 +64,7 @@ def open_container(path: str | os.PathLike[str]) -> Any:
 
     location = require_readable(path)
     try:
-        container = av.open(
-            location, metadata_errors="replace", options={"protocol_whitelist": "file"}
-        )
+        container = av.open(location, metadata_errors="replace", options=_restrictions())
     except (av.FFmpegError, OSError) as error:
         raise UnreadableMedia(path, _why_not_opened(location, error)) from None
     name = container.format.name
@@ -95,13 +101,33 @@ def packets(
                 on_error(error)
 
 
+def is_playlist(head: bytes) -> bool:
+    """Tell whether a file that begins like this names other files to be played."""
+    start = head.lstrip(b"\xef\xbb\xbf\r\n\t ")  # a byte order mark and blanks
+    if start.startswith(PLAYLIST_STARTS):
+        return True
+    return start.startswith(b"<") and any(tag in head for tag in PLAYLIST_TAGS)
+
+
+@cache
+def _restrictions() -> dict[str, str]:
+    """Options under which FFmpeg reads the one file and nothing else."""
+    import av
+
+    readers = av.formats_available - PLAYLISTS - REACHING
+    return {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(readers))}
+
+
 def _why_not_opened(location: str, error: Exception) -> str:
     with Path(location).open("rb") as file:
-        head = file.read(8)
+        head = file.read(2048)
+    if is_playlist(head):
+        return "is a playlist, not a recording"
     if head[4:8] in MP4_BOXES:
         return "its index is missing or broken (an interrupted recording?); get the file again"
     if isinstance(error, EOFError):
         return "ends before its first frame (an interrupted recording?)"
-    if type(error).__name__ == "InvalidDataError":
+    # ArgumentError: FFmpeg has a reader for it, but one that is shut out
+    if type(error).__name__ in ("InvalidDataError", "ArgumentError"):
         return "is not a media file"
     return f"cannot be read as a media file ({getattr(error, 'strerror', None) or error})"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import heapq
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain, groupby, pairwise
@@ -45,9 +46,42 @@ LONGEST_VID = 120  # bytes: a file name may have 255, and a temporary one is lon
 CONTAINER = {"movflags": "+faststart", "movie_timescale": str(CLOCK.denominator)}
 
 Samples = npt.NDArray[np.float32]
+Progress = Callable[[float, float, str], None]  # seconds done, seconds in all, what
 
 
-def cut(media: str | os.PathLike[str], moment: Moment, out: Path) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Encoding:
+    """How pictures are written.
+
+    Attributes:
+        preset: of x264, from ultrafast to veryslow.
+        quality: its constant rate factor; less is better and larger.
+        short_side, long_side: pixels that larger pictures are reduced to; None = as they are.
+        key_every: seconds after which a keyframe comes at the latest; None = as x264 likes.
+        threads: that decode; 0 = as many as there are cores.
+    """
+
+    preset: str = "veryfast"
+    quality: int = 18
+    short_side: int | None = None
+    long_side: int | None = None
+    key_every: float | None = None
+    threads: int = 1
+
+    def reduced(self, width: int, height: int) -> int | None:
+        """The short side of such a picture after reduction; None where it stays."""
+        short, long = sorted((width, height))
+        scale = min((self.short_side or short) / short, (self.long_side or long) / long)
+        return max(1, round(short * scale)) if scale < 1 else None
+
+
+def cut(
+    media: str | os.PathLike[str],
+    moment: Moment,
+    out: Path,
+    encoding: Encoding | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Write a moment of a video as MP4, upright, starting and ending exactly; whole or not at all.
 
     It begins with the frame on screen at the start, and frames keep their times. What is shorter
@@ -59,7 +93,8 @@ def cut(media: str | os.PathLike[str], moment: Moment, out: Path) -> None:
     """
     import av
 
-    with open_video(media, backend="pyav") as reader, closing(open_container(media)) as source:
+    encoding = encoding or Encoding()
+    with _opened(media, encoding) as reader, closing(open_container(media)) as source:
         info, stamps = reader.info, reader.timestamps()
         start = min(moment.start, float(stamps[-1]))
         end = min(moment.end, info.duration)
@@ -71,21 +106,37 @@ def cut(media: str | os.PathLike[str], moment: Moment, out: Path) -> None:
                 atomic(out) as temporary,
                 av.open(str(temporary), "w", "mp4", options=CONTAINER) as target,
             ):
-                video = _picture_stream(target, info, source.streams[info.stream])
+                video = _picture_stream(target, info, source.streams[info.stream], encoding)
                 streams: dict[type[Any], Any] = {av.VideoFrame: video}
-                tracks = [_pictures(reader, video, times, end)]
-                if spoken is not None and _is_decodable(spoken):
-                    streams[av.AudioFrame] = audio = _sound_stream(target, spoken)
-                    since = info.start + start
-                    heard = _heard(media, spoken.index, since)
-                    tracks.append(_sound(heard, audio, since, end - start))
-                for frame in heapq.merge(*tracks, key=lambda frame: frame.pts * frame.time_base):
+                tracks = [_pictures(reader, video, times, end, encoding.key_every)]
+                if spoken is not None and is_decodable(spoken):
+                    streams[av.AudioFrame] = audio = sound_stream(target, spoken)
+                    tracks.append(sound(media, spoken, audio, info.start + start, end - start))
+                for frame in heapq.merge(*tracks, key=_time):
                     target.mux(streams[type(frame)].encode(frame))
+                    if progress is not None and type(frame) is av.VideoFrame:
+                        progress(float(_time(frame)), end - start, "encoding")
                 for stream in streams.values():
                     target.mux(stream.encode(None))
         except av.FFmpegError as error:
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"{out}: cannot be written ({why}); check the free space") from None
+
+
+def _time(frame: Any) -> Fraction:
+    """Seconds at which a frame begins."""
+    seconds: Fraction = frame.pts * frame.time_base
+    return seconds
+
+
+def _opened(media: str | os.PathLike[str], encoding: Encoding) -> VideoReader:
+    """A reader whose pictures are no larger than the encoding wants them."""
+    reader = open_video(media, backend="pyav", threads=encoding.threads)
+    short = encoding.reduced(reader.info.width, reader.info.height)
+    if short is None:
+        return reader
+    reader.close()
+    return open_video(media, backend="pyav", short_side=short, threads=encoding.threads)
 
 
 def clip_names(predictions: Iterable[Prediction]) -> list[tuple[str, Moment]]:
@@ -125,15 +176,23 @@ def _file_part(vid: str) -> str:
     return safe.encode("utf-8", "replace")[:LONGEST_VID].decode("utf-8", "ignore")
 
 
-def _picture_stream(target: Any, info: VideoInfo, source: Any) -> Any:
+def _picture_stream(target: Any, info: VideoInfo, source: Any, encoding: Encoding) -> Any:
     """The stream that pictures go to: even sides, and colours described as in the source."""
     import av
 
     video = target.add_stream("libx264", rate=Fraction(info.rate or 25).limit_denominator(1001))
-    video.width, video.height = info.width + info.width % 2, info.height + info.height % 2
+    short = encoding.reduced(info.width, info.height)
+    scale = 1.0 if short is None else short / min(info.width, info.height)
+    width, height = max(1, round(info.width * scale)), max(1, round(info.height * scale))
+    video.width, video.height = width + width % 2, height + height % 2
     video.pix_fmt = "yuv420p"
     # No B-frames: the first picture is at time 0 without an edit list. Keyframes are clean cuts.
-    video.options = {"preset": "veryfast", "crf": "18", "bf": "0", "keyint_min": "1"}
+    video.options = {
+        "preset": encoding.preset,
+        "crf": str(encoding.quality),
+        "bf": "0",
+        "keyint_min": "1",
+    }
     codec, like = video.codec_context, source.codec_context
     codec.time_base = CLOCK
     codec.flags |= av.codec.context.Flags.frame_duration  # else the last one lasts as the others
@@ -146,7 +205,9 @@ def _picture_stream(target: Any, info: VideoInfo, source: Any) -> Any:
     return video
 
 
-def _pictures(reader: VideoReader, video: Any, times: list[float], end: float) -> Iterator[Any]:
+def _pictures(
+    reader: VideoReader, video: Any, times: list[float], end: float, key_every: float | None
+) -> Iterator[Any]:
     """Frames for the encoder, of sorted times in seconds; each is shown until the next, the last
     until the end.
 
@@ -162,7 +223,7 @@ def _pictures(reader: VideoReader, video: Any, times: list[float], end: float) -
     decoded = (pair for b in batches for pair in zip(b.times.tolist(), b.frames, strict=True))
     # The first frame comes twice where the start is a hair before it.
     shown = (next(same) for _, same in groupby(decoded, key=itemgetter(0)))
-    tick = 0
+    tick = key_due = 0
     for (_, picture), (until, _) in pairwise(chain(shown, [(end, None)])):
         ticks = round((until - start) / CLOCK) - tick
         if ticks <= 0:
@@ -171,11 +232,16 @@ def _pictures(reader: VideoReader, video: Any, times: list[float], end: float) -
         even = np.pad(picture, ((0, high % 2), (0, wide % 2), (0, 0)), mode="edge")
         frame = reformatter.reformat(
             av.VideoFrame.from_ndarray(even, format="rgb24"),
-            format="yuv420p",
+            video.width,
+            video.height,
+            "yuv420p",
             dst_colorspace=video.codec_context.colorspace,
             dst_color_range=LIMITED,
         )
         frame.pts, frame.duration, frame.time_base = tick, ticks, CLOCK
+        if key_every is not None and tick + ticks > key_due:
+            frame.pict_type = av.video.frame.PictureType.I
+            key_due = tick + round(key_every / CLOCK)
         tick += ticks
         yield frame
     if tick == 0:
@@ -185,12 +251,13 @@ def _pictures(reader: VideoReader, video: Any, times: list[float], end: float) -
         )
 
 
-def _is_decodable(stream: Any) -> bool:
+def is_decodable(stream: Any) -> bool:
+    """Tell whether a sound stream says enough about itself to be decoded."""
     codec = stream.codec_context
     return codec is not None and codec.sample_rate > 0 and codec.layout.nb_channels > 0
 
 
-def _sound_stream(target: Any, source: Any) -> Any:
+def sound_stream(target: Any, source: Any) -> Any:
     """The stream that sound goes to: as the source, but stereo at most."""
     import av
 
@@ -199,6 +266,15 @@ def _sound_stream(target: Any, source: Any) -> Any:
     rate = codec.sample_rate if codec.sample_rate in usual else 48000
     layout = "mono" if codec.layout.nb_channels == 1 else "stereo"
     return target.add_stream("aac", rate=rate, layout=layout)
+
+
+def sound(
+    media: str | os.PathLike[str], spoken: Any, audio: Any, since: float, seconds: float
+) -> Iterator[Any]:
+    """Frames for the encoder of `audio`: what the stream `spoken` of a file says for so many
+    seconds, `since` on the container's clock.
+    """
+    return _sound(_heard(media, spoken.index, since), audio, since, seconds)
 
 
 def _heard(media: str | os.PathLike[str], index: int, since: float) -> Iterator[Any]:

@@ -405,3 +405,26 @@ def test_real_videos_decode(name):
         assert (np.diff(times) > 0).all() and times[0] == 0.0
         broken = [problem for problem in reader.problems if "breaks" in problem]
     assert len(broken) == (name == "corrupted.mp4")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile {media}\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{media}\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n",
+        '<?xml version="1.0"?><MPD profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"></MPD>',
+    ],
+)
+@pytest.mark.parametrize("name", ["list.mp4", "list.m3u8", "list.ffconcat", "list.sdp", "list.mpd"])
+def test_what_a_playlist_names_is_not_opened(tmp_path, recording, text, name):
+    media = recording("stream.ts").path
+    (tmp_path / name).write_text(text.format(media=media))
+    os.utime(media, (0, media.stat().st_mtime))  # reading it would make it young again
+    with pytest.raises(UnreadableMedia, match="is a playlist, not a recording"):
+        probe(tmp_path / name)
+    assert media.stat().st_atime == 0
+    media.read_bytes()
+    if media.stat().st_atime == 0:
+        pytest.skip("this file system does not tell when a file was read")

@@ -1,0 +1,80 @@
+"""Open the explorer: predictions against the truth, questions to models, runs side by side."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from apps.parsing import positive
+from apps.progress import say
+
+PORT = 8501
+UPLOAD_LIMIT = 512
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `grounding app`."""
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="DATASET|RUN|PREDICTIONS",
+        help="folders and files to show (default: what lies under --workspace)",
+    )
+    parser.add_argument("--port", type=positive, default=PORT, help=f"default {PORT}")
+    parser.add_argument(
+        "--workspace",
+        default=".",
+        metavar="DIR",
+        help="the only folder written to, below DIR/.grounding (default: this folder)",
+    )
+    parser.add_argument(
+        "--upload-limit",
+        type=positive,
+        default=UPLOAD_LIMIT,
+        metavar="MB",
+        help=f"largest recording a visitor may upload (default {UPLOAD_LIMIT})",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve on this machine's own address until Ctrl-C."""
+    open_app(
+        args.paths,
+        workspace=args.workspace,
+        port=args.port,
+        device=args.device,
+        upload_limit=args.upload_limit,
+        headless=args.no_browser,
+        quiet=args.quiet,
+    )
+    return 0
+
+
+def open_app(
+    paths: list[str],
+    *,
+    workspace: str | Path = ".",
+    port: int = PORT,
+    device: str = "auto",
+    upload_limit: int = UPLOAD_LIMIT,
+    headless: bool = False,
+    quiet: bool = False,
+) -> None:
+    """What `grounding app` and the end of `grounding demo` share."""
+    from grounding.workspace import Workspace
+
+    root = Path(workspace)
+    place_root = [*map(Path, paths)] or [root]
+    found = Workspace(place_root, root / ".grounding")
+
+    from apps.explorer.jobs import Jobs
+    from apps.explorer.place import Place
+    from apps.explorer.recordings import Recordings
+    from apps.explorer.server import ADDRESS, serve
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    say(f"the explorer is at http://{ADDRESS}:{port}   (Ctrl-C stops it)", quiet)
+    serve(Place(found, Recordings(found), Jobs(), device, upload_limit), port, headless)

@@ -1,0 +1,1 @@
+"""The explorer: predicted moments against the truth, on screen (Streamlit)."""

@@ -1,0 +1,64 @@
+"""The two custom views: player with timeline, and the list of queries.
+
+Plain JavaScript beside this file; both get plain data and put text in as text, never as HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).resolve().parent
+
+
+def _component(name: str) -> Callable[..., Any]:
+    html, css, js = ((HERE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
+    return st.components.v2.component(f"grounding_{name}", html=html, css=css, js=js)
+
+
+_timeline = _component("timeline")
+_queries = _component("queries")
+
+
+def timeline(data: Mapping[str, Any], key: str, on_step: Callable[[], None] | None = None) -> Any:
+    """Player and timeline as one view.
+
+    Args:
+        data: `id` (a new one opens anew), `title` and `facts` (lines above and below, or ""), `src`
+            (address of the recording, or None), `message`, `start` (seconds, None = just before
+            the first moment), `steps` (whether there are other queries), `timeline` (see
+            `grounding.views.timeline`).
+        on_step: called on "next" and "previous"; the step, 1 or -1, is then in the result.
+
+    Returns:
+        What the view says: `time`, seconds where the player rests, and `step`.
+    """
+    return _timeline(
+        data=dict(data),
+        key=key,
+        default={"time": None},
+        on_time_change=lambda: None,
+        on_step_change=on_step or (lambda: None),
+    )
+
+
+def queries(
+    data: Mapping[str, Any],
+    key: str,
+    on_chosen: Callable[[], None],
+    on_turned: Callable[[], None],
+) -> Any:
+    """One page of the list of queries.
+
+    Args:
+        data: `rows` (each with `at`, its place in the whole list, `text`, `sub` and `marks`),
+            `first` (place of the first row), `selected` (place), `total`.
+        on_chosen: called when a row is chosen; its place is then in the result.
+        on_turned: called when the page is turned; 1 or -1 is then in the result.
+    """
+    return _queries(
+        data=dict(data), key=key, on_chosen_change=on_chosen, on_turned_change=on_turned
+    )

@@ -1,0 +1,86 @@
+"""The explorer's server: Streamlit on this machine's own address, and the recordings beside it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+from apps.explorer.place import Place, set_place
+from apps.explorer.recordings import PREFIX
+from grounding.errors import BadInput
+
+HERE = Path(__file__).resolve().parent
+ADDRESS = "127.0.0.1"
+HOSTS = ["127.0.0.1", "localhost"]  # names this server answers to: no other site's page gets in
+ACCENT = "#2878d8"
+
+logger = logging.getLogger(__name__)
+
+
+def build(place: Place) -> Any:
+    """The application as ASGI: pages, and recordings in ranges."""
+    import streamlit as st
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.routing import Route
+
+    set_place(place)
+    return st.App(
+        HERE / "app.py",
+        routes=[Route(f"{PREFIX}/{{name}}", place.recordings.serve, methods=["GET", "HEAD"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        on_script_error=_on_error,
+    )
+
+
+def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
+    """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes."""
+    theme: dict[str, Any] = {"primaryColor": ACCENT, "linkColor": ACCENT}
+    themes = {f"theme.{kind}.{key}": v for kind in ("light", "dark") for key, v in theme.items()}
+    return {
+        "server.address": ADDRESS,
+        "server.port": port,
+        "server.headless": headless,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "server.maxUploadSize": place.upload_limit,
+        "server.enableStaticServing": False,
+        "browser.serverAddress": "localhost",
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+        **themes,
+    }
+
+
+def serve(place: Place, port: int, headless: bool) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        BadInput: the port is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            raise BadInput(f"port {port}: {error.strerror}; choose another with --port N") from None
+    build(place).run(config=options(place, port, headless))
+
+
+def _on_error(error: Exception) -> bool:
+    """Visitors get one sentence; whoever runs the server gets the traceback."""
+    import streamlit as st
+
+    from apps.explorer.text import plain
+
+    if isinstance(error, BadInput):
+        st.error(plain(str(error)))
+    else:
+        logger.error("a page failed", exc_info=error)
+        st.error(
+            "Something went wrong on this page. The terminal that runs `grounding app` says what."
+        )
+    return True

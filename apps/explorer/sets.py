@@ -1,0 +1,80 @@
+"""What the pages share: the pickers of a query set and its runs, and their comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from grounding.comparison import Comparison, compare
+from grounding.workspace import AnswerSet, Catalog, QuestionSet
+
+SHOWN = 5  # runs side by side: as many as there are colours
+
+
+def pick_set(catalog: Catalog) -> QuestionSet:
+    """The query set: from the address of the page at first, then what the visitor picks."""
+    ids = [q.id for q in catalog.questions]
+    asked = st.session_state.get("set", st.query_params.get("set"))
+    if asked not in ids:
+        asked = next((q.id for q in catalog.questions if catalog.answers_to(q)), ids[0])
+    st.session_state["set"] = asked
+    picked = st.selectbox("Queries", ids, index=ids.index(asked), key=f"pick-set-{len(ids)}")
+    if picked != asked:
+        st.session_state["set"] = picked
+        for stale in ("qid", "runs", "group"):
+            st.session_state.pop(stale, None)
+        st.query_params.clear()
+    return catalog.question(picked)
+
+
+def pick_runs(catalog: Catalog, question: QuestionSet) -> list[str]:
+    """Names of the runs to show, five at most."""
+    names = [a.name for a in catalog.answers_to(question)]
+    asked = st.session_state.get("runs", st.query_params.get_all("runs") or None)
+    default = [n for n in asked if n in names] if asked else []
+    st.session_state["runs"] = picked = st.multiselect(
+        "Runs",
+        names,
+        default=(default or names)[:SHOWN],
+        max_selections=SHOWN,
+        key=f"pick-runs-{question.id}",
+        placeholder="no predictions for these queries" if not names else "choose runs",
+        disabled=not names,
+    )
+    return picked
+
+
+def comparison_of(
+    catalog: Catalog, question: QuestionSet, runs: Sequence[str], threshold: float = 0.5
+) -> Comparison:
+    """Queries x runs; made once for all visitors, until a file changes.
+
+    Raises:
+        BadInput: a file is wrong.
+    """
+    answers = {a.name: a for a in catalog.answers_to(question)}
+    chosen = [answers[name] for name in runs]
+    marks = tuple(_mark(path) for path in (question.path, *(a.path for a in chosen)))
+    return _compare(question.id, tuple(runs), marks, threshold, catalog, question, chosen)
+
+
+def _mark(path: Path) -> tuple[str, int, int]:
+    stat = path.stat()
+    return str(path), stat.st_size, stat.st_mtime_ns
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _compare(
+    id: str,
+    names: tuple[str, ...],
+    marks: tuple[tuple[str, int, int], ...],
+    threshold: float,
+    _catalog: Catalog,
+    _question: QuestionSet,
+    _chosen: list[AnswerSet],
+) -> Comparison:
+    answers = {a.name: _catalog.predictions(a) for a in _chosen}
+    samples = _catalog.samples(_question)
+    return compare(samples, answers, threshold=threshold, has_truth=_question.has_truth)

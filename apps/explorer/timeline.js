@@ -1,0 +1,415 @@
+// One view: a player and the moments under it on one axis. Text goes in as textContent only.
+
+const views = new WeakMap();
+const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+const HAIR = 0.02; // seconds: a stretch is over this close to its end
+const NARROWEST = 0.5; // seconds on screen at the deepest zoom
+
+export default function (component) {
+  const root = component.parentElement;
+  let view = views.get(root);
+  if (!view) {
+    view = new View(root);
+    views.set(root, view);
+  }
+  view.update(component);
+  return () => {
+    view.close();
+    views.delete(root);
+  };
+}
+
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function clock(seconds, digits = 2) {
+  const whole = Math.max(0, seconds);
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  const rest = (whole % 60).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+class View {
+  constructor(root) {
+    this.place = root.querySelector(".view");
+    this.video = this.place.querySelector("video");
+    this.video.disableRemotePlayback = true;
+    this.part = (name) => this.place.querySelector(`.${name}`);
+    this.until = null; // seconds at which playing stops
+    this.from = 0; // what the axis shows, in seconds
+    this.to = 1;
+    this.duration = 1;
+    this.closing = new AbortController();
+    const on = (target, type, listener) =>
+      target.addEventListener(type, listener, { signal: this.closing.signal });
+
+    on(this.part("previous"), "click", () => this.step(-1));
+    on(this.part("next"), "click", () => this.step(1));
+    on(this.part("toggle"), "click", () => this.toggle());
+    on(this.part("closer"), "click", () => this.zoom(0.5));
+    on(this.part("wider"), "click", () => this.zoom(2));
+    on(this.part("whole"), "click", () => this.show(0, this.duration));
+    on(this.part("speed"), "change", (event) => {
+      this.video.playbackRate = Number(event.target.value);
+    });
+    on(this.part("tracks"), "click", (event) => this.pick(event));
+    on(this.part("tracks"), "wheel", (event) => this.wheel(event));
+    on(this.part("ruler"), "click", (event) => this.pick(event));
+    on(document, "keydown", (event) => this.key(event));
+    for (const type of ["play", "pause", "loadedmetadata"]) {
+      on(this.video, type, () => this.paint());
+    }
+    on(this.video, "seeked", () => this.tell());
+    on(this.video, "pause", () => this.tell());
+    on(this.video, "error", () => this.fail());
+    for (const rate of SPEEDS) {
+      const option = make("option", "", `${rate}×`);
+      option.value = rate;
+      option.selected = rate === 1;
+      this.part("speed").append(option);
+    }
+    const tick = () => {
+      if (this.closing.signal.aborted) return;
+      this.paint();
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  }
+
+  close() {
+    this.closing.abort();
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load(); // lets go of the connection
+  }
+
+  // What Python sends: {id, title, facts, src, message, start, steps, timeline}
+  update({ data, setStateValue, setTriggerValue }) {
+    this.setStateValue = setStateValue;
+    this.setTriggerValue = setTriggerValue;
+    const same = data.id === this.id;
+    const playing = data.src || "";
+    if (playing !== this.src) {
+      this.src = playing;
+      this.video.pause();
+      if (playing) this.video.src = playing;
+      else this.video.removeAttribute("src");
+      this.video.load();
+    }
+    this.video.hidden = !playing;
+    for (const name of ["title", "facts"]) {
+      this.part(name).textContent = data[name] || "";
+      this.part(name).hidden = !data[name];
+    }
+    this.part("message").textContent = data.message || "";
+    this.part("message").hidden = !data.message;
+    for (const name of ["previous", "next"]) this.part(name).hidden = !data.steps;
+    this.keys(data);
+    const drawn = JSON.stringify(data.timeline);
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
+      this.timeline = data.timeline;
+      this.duration = Math.max(data.timeline.duration, 1e-3);
+      if (!same) this.show(0, this.duration);
+      else this.draw();
+    }
+    if (!same) {
+      this.id = data.id;
+      this.until = null;
+      this.marked = null;
+      const start = data.start ?? this.first();
+      this.told = Math.round(start * 100) / 100;
+      if (playing) this.seek(start);
+    }
+    this.paint();
+  }
+
+  keys(data) {
+    const bars = data.timeline.lanes.map((lane, i) => [[`${i + 1}`], lane.kind === "truth" ? "truth" : ""]);
+    const shown = [
+      [["space"], "play"],
+      ...(data.steps ? [[["N"], "next"], [["P"], "previous"]] : []),
+      ...bars.slice(0, 9),
+      [["←", "→"], "a second"],
+      [["+", "−", "0"], "zoom"],
+    ];
+    const parts = shown.map(([keys, text], i) => {
+      const last = bars.length > 1 && i === shown.length - 3 ? "best answers" : text;
+      const part = make("span", "");
+      part.append(...keys.map((key) => make("kbd", "", key)), ` ${last} `);
+      return part;
+    });
+    this.part("keys").replaceChildren(...parts);
+  }
+
+  // Where a new query opens: a second before the first true moment, else before the best answer.
+  first() {
+    for (const lane of this.timeline.lanes) {
+      if (lane.bars.length) return Math.max(0, lane.bars[0].start - 1);
+    }
+    return 0;
+  }
+
+  step(by) {
+    if (!this.part("next").hidden) this.setTriggerValue("step", by);
+  }
+
+  toggle() {
+    this.until = null;
+    this.mark(null);
+    if (this.video.paused) this.video.play().catch(() => {});
+    else this.video.pause();
+  }
+
+  seek(seconds) {
+    const place = Math.min(Math.max(seconds, 0), this.duration);
+    // before the metadata is there, a browser keeps this as the place to begin
+    this.video.currentTime = place;
+    this.paint();
+  }
+
+  play(bar, button) {
+    this.mark(button);
+    this.seek(bar.start);
+    this.until = Math.max(bar.end, bar.start + 0.2);
+    this.video.play().catch(() => {});
+    if (bar.start < this.from || bar.end > this.to) this.zoom(1, (bar.start + bar.end) / 2);
+  }
+
+  mark(button) {
+    if (this.marked) this.marked.classList.remove("on");
+    this.marked = button;
+    if (button) button.classList.add("on");
+  }
+
+  fail() {
+    if (!this.src) return;
+    this.part("message").textContent = "The browser cannot play this recording.";
+    this.part("message").hidden = false;
+  }
+
+  // Tells Python where the player stands; only when it rests, so that playing costs no rerun.
+  tell() {
+    if (!this.video.paused) return;
+    const time = Math.round(this.video.currentTime * 100) / 100;
+    if (time === this.told) return;
+    this.told = time;
+    this.setStateValue("time", time);
+  }
+
+  pick(event) {
+    if (event.target.closest("button")) return;
+    const box = this.part("ruler").getBoundingClientRect();
+    const share = (event.clientX - box.left) / box.width;
+    if (share < 0 || share > 1) return;
+    this.until = null;
+    this.mark(null);
+    this.seek(this.from + share * (this.to - this.from));
+  }
+
+  wheel(event) {
+    if (!event.ctrlKey && !event.shiftKey) return;
+    event.preventDefault();
+    const box = this.part("ruler").getBoundingClientRect();
+    const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    const move = event.deltaY || event.deltaX;
+    if (event.shiftKey) {
+      const by = Math.sign(move) * 0.15 * (this.to - this.from);
+      this.show(this.from + by, this.to + by);
+    } else {
+      const here = this.from + share * (this.to - this.from);
+      const span = (this.to - this.from) * (move > 0 ? 1.25 : 0.8);
+      this.show(here - share * span, here + (1 - share) * span);
+    }
+  }
+
+  zoom(factor, around = this.video.currentTime) {
+    const half = ((this.to - this.from) * factor) / 2;
+    this.show(around - half, around + half);
+  }
+
+  show(from, to) {
+    const span = Math.min(Math.max(to - from, NARROWEST), this.duration);
+    this.from = Math.min(Math.max(from, 0), this.duration - span);
+    this.to = this.from + span;
+    this.draw();
+  }
+
+  key(event) {
+    const where = event.composedPath()[0];
+    const typing = where.closest?.("input, textarea, select, [contenteditable], [role=combobox]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const onButton = where.closest?.("button, a, summary, [role=tab], [role=slider]");
+    const key = event.key;
+    let done = true;
+    if (key === " " && !onButton) this.toggle();
+    else if (key === "n") this.step(1);
+    else if (key === "p") this.step(-1);
+    else if (key === "ArrowLeft" || key === "ArrowRight") {
+      if (where.closest?.("[role=slider], [role=tab], [role=listbox], video")) return;
+      const by = (event.shiftKey ? 0.1 : 1) * (key === "ArrowLeft" ? -1 : 1);
+      this.until = null;
+      this.seek(this.video.currentTime + by);
+    } else if (key === "+" || key === "=") this.zoom(0.5);
+    else if (key === "-") this.zoom(2);
+    else if (key === "0") this.show(0, this.duration);
+    else if (key >= "1" && key <= "9") {
+      const button = this.part("tracks").querySelector(`[data-lane="${Number(key) - 1}"] .bar`);
+      if (button) button.click();
+      else done = false;
+    } else done = false;
+    if (done) event.preventDefault();
+  }
+
+  paint() {
+    const now = this.video.currentTime || 0;
+    if (this.until !== null && now >= this.until - HAIR && !this.video.paused) {
+      this.until = null;
+      this.video.pause();
+    }
+    const isPlaying = !this.video.paused;
+    if (isPlaying && this.until === null && now > this.to && this.to < this.duration) {
+      this.show(now, now + (this.to - this.from));
+    }
+    const share = (now - this.from) / (this.to - this.from);
+    const head = this.part("head");
+    head.hidden = share < 0 || share > 1 || !this.src;
+    head.style.left = `${100 * share}%`;
+    const label = isPlaying ? "Pause" : "Play";
+    const toggle = this.part("toggle");
+    if (toggle.textContent !== label) toggle.textContent = label;
+    const text = `${clock(now)} / ${clock(this.duration)}`;
+    if (this.part("clock").textContent !== text) this.part("clock").textContent = text;
+    toggle.disabled = !this.src;
+  }
+
+  draw() {
+    this.ruler();
+    const rows = this.part("tracks");
+    const hadFocus = rows.getRootNode().activeElement?.dataset?.bar;
+    rows.replaceChildren();
+    let runs = 0;
+    this.timeline.lanes.forEach((lane, index) => {
+      const hue = lane.kind === "truth" ? "--truth" : `--run-${runs++ % 5}`;
+      rows.append(this.lane(lane, index, hue));
+    });
+    if (this.timeline.saliency.length) rows.append(this.saliency());
+    if (hadFocus) rows.querySelector(`[data-bar="${CSS.escape(hadFocus)}"]`)?.focus();
+  }
+
+  share(seconds) {
+    return (100 * (seconds - this.from)) / (this.to - this.from);
+  }
+
+  ruler() {
+    const span = this.to - this.from;
+    const wanted = Math.max(2, Math.floor(this.part("ruler").clientWidth / 80)) || 6;
+    const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+    const step = steps.find((s) => span / s <= wanted) || 7200;
+    const ruler = this.part("ruler");
+    ruler.replaceChildren();
+    for (let at = Math.ceil(this.from / step) * step; at <= this.to + 1e-9; at += step) {
+      const tick = make("span", "tick", clock(at, step < 1 ? 1 : 0));
+      tick.style.left = `${this.share(at)}%`;
+      if (this.share(at) > 96) tick.classList.add("last");
+      ruler.append(tick);
+    }
+  }
+
+  lane(lane, index, hue) {
+    const row = make("div", `lane ${lane.kind}`);
+    row.dataset.lane = index;
+    row.style.setProperty("--hue", `var(${hue})`);
+    const label = make("div", "label");
+    label.append(make("span", "name", lane.name));
+    if (lane.note) label.append(make("span", "note", lane.note));
+    label.title = lane.note ? `${lane.name}: ${lane.note}` : lane.name;
+    const track = make("div", "track");
+    if (lane.curve?.length) track.append(this.curve(lane));
+    const rows = stack(lane.bars);
+    track.style.setProperty("--rows", Math.max(1, ...rows.map((r) => r + 1)));
+    lane.bars.forEach((bar, at) => {
+      const button = make("button", bar.rank > 1 ? "bar lesser" : "bar");
+      button.type = "button";
+      button.style.left = `${this.share(bar.start)}%`;
+      button.style.width = `${this.share(bar.end) - this.share(bar.start)}%`;
+      button.style.setProperty("--row", rows[at]);
+      button.dataset.bar = `${index}-${at}`;
+      button.title = `${lane.name}: ${bar.label}. Click to play just this.`;
+      button.setAttribute("aria-label", `Play ${lane.name}: ${bar.label}`);
+      if (bar.score !== undefined) button.append(make("span", "score", bar.score.toFixed(2)));
+      button.addEventListener("click", () => this.play(bar, button));
+      track.append(button);
+    });
+    if (lane.kind === "truth" && this.timeline.glance !== null) {
+      const glance = make("button", "glance");
+      glance.type = "button";
+      glance.style.left = `${this.share(this.timeline.glance)}%`;
+      glance.title = `glance at ${clock(this.timeline.glance)}. Click to see it.`;
+      glance.setAttribute("aria-label", `Show the glance at ${clock(this.timeline.glance)}`);
+      glance.addEventListener("click", () => {
+        this.until = null;
+        this.video.pause();
+        this.seek(this.timeline.glance);
+      });
+      track.append(glance);
+    }
+    row.append(label, track);
+    return row;
+  }
+
+  curve(lane) {
+    const space = "http://www.w3.org/2000/svg";
+    const picture = document.createElementNS(space, "svg");
+    picture.setAttribute("class", "curve");
+    picture.setAttribute("preserveAspectRatio", "none");
+    picture.setAttribute("viewBox", "0 0 100 100");
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", `${lane.name}: score over time`);
+    const clip = this.duration / lane.curve.length;
+    const points = lane.curve.flatMap((value, i) => {
+      const height = (100 - 96 * value).toFixed(1);
+      return [`${this.share(i * clip).toFixed(3)},${height}`, `${this.share((i + 1) * clip).toFixed(3)},${height}`];
+    });
+    const area = document.createElementNS(space, "polygon");
+    const ends = [`${this.share(0)},100`, ...points, `${this.share(this.duration)},100`];
+    area.setAttribute("points", ends.join(" "));
+    picture.append(area);
+    return picture;
+  }
+
+  saliency() {
+    const row = make("div", "lane saliency");
+    const label = make("div", "label");
+    label.append(make("span", "name", "saliency"));
+    const track = make("div", "track");
+    for (const clip of this.timeline.saliency) {
+      const cell = make("span", "cell");
+      cell.style.left = `${this.share(clip.start)}%`;
+      cell.style.width = `${this.share(clip.end) - this.share(clip.start)}%`;
+      cell.style.setProperty("--value", clip.value);
+      cell.title = `saliency ${clip.value.toFixed(2)}`;
+      track.append(cell);
+    }
+    row.append(label, track);
+    return row;
+  }
+}
+
+// Bars that overlap go below each other, the better one on top.
+function stack(bars) {
+  const ends = [];
+  const rows = new Array(bars.length).fill(0);
+  bars.forEach((bar, i) => {
+    let row = 0;
+    while ((ends[row] || []).some((other) => other.start < bar.end && bar.start < other.end)) row += 1;
+    (ends[row] ||= []).push(bar);
+    rows[i] = row;
+  });
+  return rows;
+}
