@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | bench | figures | clean      PYTHON=python3.12 VENV=elsewhere APP=0 DIR=demo
+# make demo | test | test-all | lint | bench | figures | screenshots | clean      PYTHON=python3.12 VENV=elsewhere APP=0 DIR=demo
 PYTHON ?= python3
 VENV ?= .venv
 DIR ?= demo
@@ -6,7 +6,7 @@ APP ?= 1
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-all lint bench figures clean
+.PHONY: demo test test-all lint bench figures screenshots clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,10 @@ bench: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
+
+# of every page, from what `make demo` made; needs a Chromium
+screenshots: $(READY)
+	$(BIN)/python -m tests.screenshots --dir $(DIR)
 
 clean:
 	rm -rf $(VENV) demo runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -70,6 +70,8 @@ def _run(
         said = [f"score {moment.score:.2f}"] + ([] if overlap is None else [f"IoU {overlap:.2f}"])
         bar = _bar(moment, duration, f"{rank}.", *said)
         bars.append({**bar, "score": score, "rank": rank, "iou": overlap})
+    if bars and bars[0]["iou"] is not None:
+        note = " · ".join(filter(None, (f"IoU {bars[0]['iou']:.2f}", note)))
     curve = _scaled(answer.saliency if answer else ())
     return {"kind": "run", "name": name, "note": note, "bars": bars, "curve": curve}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.annotations import read_samples
+from grounding.media.probe import probe
 from tests.apps.explorer.driving import ROOT, Server, chromium, chromium_path
 
 LARGEST = 300_000  # bytes of a picture
@@ -27,12 +28,12 @@ def main() -> None:
     if browser_path is None:
         sys.exit("no Chromium on this machine; apt-get install chromium")
     samples = read_samples(args.dir / "sample" / "annotations" / "test.jsonl")
-    shown = next(s for s in samples if "bounces" in s.query.text and s.windows)
+    shown = next(s for s in samples if "bounces" in s.query.text and is_wide(args.dir, s.vid))
     ask = f"ask?recording={shown.vid}&model=run&q={shown.query.text.replace(' ', '+')}"
     pages = {
         "explore": (f"?set=sample%2Ftest&q={shown.qid}", "video", "(v) => v.readyState >= 2"),
         "ask": (ask, "video", "(v) => v.readyState >= 2"),
-        "compare": ("compare?set=sample%2Ftest", "[data-testid=stVegaLiteChart] canvas", None),
+        "compare": ("compare?set=sample%2Ftest", "[data-testid=stVegaLiteChart]", None),
     }
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as workspace, chromium(browser_path) as browser:
@@ -53,6 +54,12 @@ def main() -> None:
             server.stop()
 
 
+def is_wide(folder: Path, vid: str) -> bool:
+    """Whether a recording fits a page better than a phone."""
+    info = probe(folder / "sample" / "media" / f"{vid}.mp4")
+    return info.width > info.height
+
+
 def take(page: Any, selector: str, ready: str | None, out: Path) -> None:
     """Wait until the page shows what it is about, then keep a picture of 256 colours."""
     from PIL import Image
@@ -61,6 +68,7 @@ def take(page: Any, selector: str, ready: str | None, out: Path) -> None:
     found.wait_for(timeout=120_000)
     if ready:
         page.wait_for_function(ready, arg=found.element_handle(), timeout=60_000)
+        found.evaluate("(v) => { v.controls = false; v.currentTime += 1.5; }")
     page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
     page.screenshot(path=out)

@@ -39,9 +39,9 @@ def test_lanes_are_the_truth_and_then_the_runs():
 @pytest.mark.parametrize(
     "given,note",
     [
-        (answer((0, 1), absent=0.834), "probably not there (0.83)"),
+        (answer((0, 1), absent=0.834), "IoU 0.00 · probably not there (0.83)"),
         (answer(absent=0.5), "probably not there (0.50)"),
-        (answer((0, 1), absent=0.2), ""),
+        (answer((0, 2), absent=0.2), "IoU 0.50"),
         (answer(absent=0.2), "no answer"),
         (answer(), "no answer"),
     ],

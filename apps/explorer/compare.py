@@ -77,10 +77,10 @@ def _metrics(table: Comparison, reports: dict[str, Report]) -> None:
     rows: list[dict[str, Any]] = []
     for name, report in reports.items():
         rows.append({"": name} | {k: _with_interval(report, k) for k in keys})
-    for name, meaning in BASELINES.items():
-        if name in some["baselines"]:
-            values = some["baselines"][name]
-            rows.append({"": f"{name} ({meaning})"} | {k: _number(values.get(k)) for k in keys})
+    guesses = [name for name in BASELINES if name in some["baselines"]]
+    for name in guesses:
+        values = some["baselines"][name]
+        rows.append({"": name} | {k: _number(values.get(k)) for k in keys})
     if some["ceiling"]:
         rows.append(
             {"": "ceiling of the clip grid"} | {k: _number(some["ceiling"].get(k)) for k in keys}
@@ -94,6 +94,8 @@ def _metrics(table: Comparison, reports: dict[str, Report]) -> None:
         )
     )
     st.dataframe(rows, hide_index=True, width="stretch")
+    meanings = "; ".join(f"{name}: {BASELINES[name]}" for name in guesses)
+    st.caption(plain(f"What guessing reaches. {meanings}."))
     for warning in some["warnings"]:
         st.caption(plain(f"{warning['kind']}: {warning['count']}"))
     if len(table.names) > 1:

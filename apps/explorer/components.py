@@ -28,7 +28,7 @@ def timeline(data: Mapping[str, Any], key: str, on_step: Callable[[], None] | No
 
     Args:
         data: `id` (a new one opens anew), `title` and `facts` (lines above and below, or ""), `src`
-            (address of the recording, or None), `message`, `start` (seconds, None = just before
+            (address of the recording, or None), `message`, `start` (seconds, None = at
             the first moment), `steps` (whether there are other queries), `timeline` (see
             `grounding.views.timeline`).
         on_step: called on "next" and "previous"; the step, 1 or -1, is then in the result.

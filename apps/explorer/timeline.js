@@ -147,10 +147,10 @@ class View {
     this.part("keys").replaceChildren(...parts);
   }
 
-  // Where a new query opens: a second before the first true moment, else before the best answer.
+  // Where a new query opens: at the first true moment, else at the best answer.
   first() {
     for (const lane of this.timeline.lanes) {
-      if (lane.bars.length) return Math.max(0, lane.bars[0].start - 1);
+      if (lane.bars.length) return lane.bars[0].start;
     }
     return 0;
   }

@@ -41,7 +41,7 @@ def test_a_query_shows_truth_and_runs_and_a_bar_plays_just_its_stretch(explorer,
     video = at_rest(page)
     truth = sample.windows[0]
     opened = video.evaluate(TIME)
-    assert opened == pytest.approx(max(truth.start - 1, 0), abs=0.05)
+    assert opened == pytest.approx(truth.start, abs=0.05)
     video.evaluate("v => { v.muted = true; v.playbackRate = 4; }")
     page.get_by_role("button", name=re.compile("^Play truth")).first.click()
     page.wait_for_function(
