@@ -32,6 +32,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_video
 	$(BIN)/python -m tests.benchmarks.bench_features
+	$(BIN)/python -m tests.benchmarks.bench_explorer
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures

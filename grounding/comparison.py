@@ -31,7 +31,7 @@ from grounding.outcomes import (
     compare,
     known,
 )
-from grounding.report import Report, evaluate
+from grounding.report import Floors, Report, evaluate
 from grounding.timeline import Ints
 from grounding.types import NEEDS, Sample
 
@@ -244,7 +244,10 @@ def summary(comparison: Comparison, train: Sequence[Sample] | None) -> dict[str,
     if not comparison.has_truth:
         return {}
     runs = zip(comparison.names, comparison.given, strict=True)
-    return {name: evaluate(given, comparison.samples, train=train) for name, given in runs}
+    same: dict[str, Floors] = {}
+    return {
+        name: evaluate(given, comparison.samples, train=train, shared=same) for name, given in runs
+    }
 
 
 # what queries are grouped by -> labels of the bins, and the bin of every query (-1 = in none)

@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[Sample], bool]] = {
     "sound": lambda s: s.needs == "sound",
 }
 Report = dict[str, Any]
+Floors = dict[str, dict[str, float]]  # baseline -> metric -> percent
 
 
 def evaluate(
@@ -35,6 +36,7 @@ def evaluate(
     clips: int | None = None,
     candidates: Floats | None = None,
     unsorted: int = 0,
+    shared: dict[str, Floors] | None = None,
 ) -> Report:
     """The report of the contract; keys `n`, `metrics`, `interval95`, `baselines`, `ceiling`,
     `warnings`, `groups`.
@@ -45,6 +47,8 @@ def evaluate(
         clips: the model's clip grid, for its ceiling.
         candidates: (P, 2) in [0, 1], where the model has a fixed set of them: a stricter ceiling.
         unsorted: lists that the reader had to sort.
+        shared: keeps what is the same for every run on these samples; give all of them the same
+            dictionary, empty at first.
     """
     warnings: list[dict[str, Any]] = []
 
@@ -76,14 +80,36 @@ def evaluate(
             }
         )
     fitted_on = samples if train is None else train
-    report = _section(answers, samples, fitted_on, clips, candidates)
+    shared = {} if shared is None else shared
+    floors = _baselines("all", samples, fitted_on, shared)
+    report = _section(answers, samples, floors, clips, candidates)
     report["warnings"] = warnings
     report["groups"] = {}
     for name, belongs in GROUPS.items():
         chosen = [s for s in samples if belongs(s)]
         if chosen and len(chosen) < len(samples):
-            report["groups"][name] = _section(answers, chosen, fitted_on, clips, candidates)
+            floors = _baselines(name, chosen, fitted_on, shared)
+            report["groups"][name] = _section(answers, chosen, floors, clips, candidates)
     return report
+
+
+def _baselines(
+    name: str, samples: Sequence[Sample], fitted_on: Sequence[Sample], shared: dict[str, Floors]
+) -> Floors:
+    """What guessing reaches on these samples; computed once for each name."""
+    if name not in shared:
+        truth = pad_windows([[(w.start, w.end) for w in s.windows] for s in samples])
+        duration = np.array([s.duration for s in samples])
+        spans = [[w.start / s.duration, w.end / s.duration] for s in fitted_on for w in s.windows]
+        floors = {"random": baselines.random_spans(truth, duration)}
+        if spans:
+            relative = np.clip(np.asarray(spans), 0, 1)
+            centre, best = baselines.fit_centre(relative), baselines.fit_span(relative)
+            floors["centre-prior"] = baselines.fixed(centre, truth, duration)
+            floors["best-fixed-span"] = baselines.fixed(best, truth, duration)
+        floors["whole-file"] = baselines.fixed((0.0, 1.0), truth, duration)
+        shared[name] = floors
+    return dict(shared[name])
 
 
 def _moments(answers: dict[str, Prediction], sample: Sample) -> tuple[Any, ...]:
@@ -94,7 +120,7 @@ def _moments(answers: dict[str, Prediction], sample: Sample) -> tuple[Any, ...]:
 def _section(
     answers: dict[str, Prediction],
     samples: Sequence[Sample],
-    fitted_on: Sequence[Sample],
+    floors: Floors,
     clips: int | None,
     candidates: Floats | None,
 ) -> Report:
@@ -107,13 +133,6 @@ def _section(
     counts = absence_counts(said, [not s.windows for s in samples])
     if any(not s.windows for s in samples):
         metrics["absent-F1"] = round(100 * float(f1(counts.sum(0))), 2)
-    spans = [[w.start / s.duration, w.end / s.duration] for s in fitted_on for w in s.windows]
-    floors = {"random": baselines.random_spans(truth, duration)}
-    if spans:
-        relative = np.clip(np.asarray(spans), 0, 1)
-        floors["centre-prior"] = baselines.fixed(baselines.fit_centre(relative), truth, duration)
-        floors["best-fixed-span"] = baselines.fixed(baselines.fit_span(relative), truth, duration)
-    floors["whole-file"] = baselines.fixed((0.0, 1.0), truth, duration)
     ceiling: dict[str, float] = {}
     if candidates is not None:
         ceiling = baselines.candidate_ceiling(truth, duration, candidates)

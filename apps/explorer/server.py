@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,17 @@ def serve(place: Place, port: int, headless: bool) -> None:
             probe.bind((ADDRESS, port))
         except OSError as error:
             raise BadInput(f"port {port}: {error.strerror}; choose another with --port N") from None
-    build(place).run(config=options(place, port, headless))
+    app = build(place)
+    # the first visitor need not wait for files and libraries
+    threading.Thread(target=_read_ahead, args=(place,), daemon=True).start()
+    app.run(config=options(place, port, headless))
+
+
+def _read_ahead(place: Place) -> None:
+    import altair  # noqa: F401
+
+    with contextlib.suppress(BadInput):  # pages say what is wrong
+        place.workspace.catalog()
 
 
 def _on_error(error: Exception) -> bool:

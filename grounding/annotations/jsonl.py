@@ -178,7 +178,7 @@ def prediction_from_row(row: Mapping[str, Any]) -> Prediction:
         Query(str(row.get("query") or row["qid"]), _qid(row), str(row["vid"])),
         tuple(Moment(*map(float, r)) for r in sorted(rows, key=lambda r: -r[2])),
         None if absent is None else _number(row, "pred_absent"),
-        tuple(float(s) for s in row.get("pred_saliency_scores") or ()),
+        tuple(map(float, row.get("pred_saliency_scores") or ())),
     )
 
 
