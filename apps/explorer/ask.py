@@ -153,7 +153,8 @@ def _upload() -> str | None:
             limit = place.upload_limit << 20
             path = uploads.receive(file, place.workspace.store / "uploads", limit=limit)
             try:
-                examine(path)
+                with st.spinner("looking at the recording"):
+                    examine(path)
             except BadInput:
                 path.unlink(missing_ok=True)
                 raise

@@ -11,7 +11,7 @@ import streamlit as st
 
 from apps.explorer import welcome
 from apps.explorer.place import the_place
-from apps.explorer.sets import comparison_of, pick_runs, pick_set
+from apps.explorer.sets import Version, comparison_of, pick_runs, pick_set, version
 from apps.explorer.text import plain
 from grounding.comparison import (
     BREAKDOWNS,
@@ -54,23 +54,20 @@ def page() -> None:
         return
     table = comparison_of(catalog, question, runs)
     train = catalog.train_samples(question)
-    reports = _summary(table, train, _key(table), train is not None)
-    _metrics(table, reports)
-    _breakdown(table)
-
-
-def _key(table: Comparison) -> int:
-    return id(table)  # tables are kept as long as their files do not change
+    key = version(catalog, question, runs)
+    st.query_params.from_dict({"set": question.id, "runs": runs})
+    _metrics(table, _summary(table, train, key), key)
+    _breakdown(table, key)
 
 
 @st.cache_data(max_entries=16, show_spinner="measuring")
 def _summary(
-    _table: Comparison, _train: Sequence[Sample] | None, key: int, fitted: bool
+    _table: Comparison, _train: Sequence[Sample] | None, key: Version
 ) -> dict[str, Report]:
     return summary(_table, _train)
 
 
-def _metrics(table: Comparison, reports: dict[str, Report]) -> None:
+def _metrics(table: Comparison, reports: dict[str, Report], key: Version) -> None:
     """A row for each run and baseline; intervals in brackets."""
     some = next(iter(reports.values()))
     keys = list(some["metrics"])
@@ -99,17 +96,17 @@ def _metrics(table: Comparison, reports: dict[str, Report]) -> None:
     for warning in some["warnings"]:
         st.caption(plain(f"{warning['kind']}: {warning['count']}"))
     if len(table.names) > 1:
-        _differences(table)
+        _differences(table, key)
 
 
-def _differences(table: Comparison) -> None:
+def _differences(table: Comparison, key: Version) -> None:
     """The other runs against the first, query by query: tighter than two intervals."""
     first = table.names[0]
     rows = []
     for name in table.names[1:]:
         row = {"difference": f"{name} − {first}"}
         for metric in METRICS:
-            value, low, high = _difference(table, first, name, metric, _key(table))
+            value, low, high = _difference(table, first, name, metric, key)
             row[metric] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
         rows.append(row)
     st.dataframe(rows, hide_index=True, width="stretch")
@@ -118,7 +115,7 @@ def _differences(table: Comparison) -> None:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _difference(
-    _table: Comparison, a: str, b: str, metric: str, key: int
+    _table: Comparison, a: str, b: str, metric: str, key: Version
 ) -> tuple[float, float, float]:
     return difference(_table, a, b, metric)
 
@@ -133,12 +130,12 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _breakdown(table: Comparison) -> None:
+def _breakdown(table: Comparison, key: Version) -> None:
     """One metric by groups of queries; a group leads to its queries."""
     left, right = st.columns(2)
     by = left.selectbox("By", BREAKDOWNS, key="by", format_func=_words)
     metric = right.selectbox("Metric", METRICS, index=METRICS.index("R1@0.5"), key="metric")
-    found = _groups(table, by, metric, _key(table))
+    found = _groups(table, by, metric, key)
     if not found.bins:
         st.info("These queries do not say it.")
         return
@@ -168,7 +165,7 @@ def _words(by: str) -> str:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _groups(_table: Comparison, by: str, metric: str, key: int) -> Breakdown:
+def _groups(_table: Comparison, by: str, metric: str, key: Version) -> Breakdown:
     return breakdown(_table, by, metric)
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from apps.explorer.place import Place, set_place
 from apps.explorer.recordings import PREFIX
+from grounding import uploads
 from grounding.errors import BadInput
 
 HERE = Path(__file__).resolve().parent
 ADDRESS = "127.0.0.1"
 HOSTS = ["127.0.0.1", "localhost"]  # names this server answers to: no other site's page gets in
 ACCENT = "#2878d8"
+UPLOADS_KEPT = 7 * 86400.0  # seconds, from when they came; looked at when the server starts
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ def serve(place: Place, port: int, headless: bool) -> None:
 def _read_ahead(place: Place) -> None:
     import altair  # noqa: F401
 
+    uploads.clean(place.workspace.store / "uploads", UPLOADS_KEPT)
     with contextlib.suppress(BadInput):  # pages say what is wrong
         place.workspace.catalog()
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from grounding.comparison import Comparison, compare
+from grounding.errors import BadInput
 from grounding.workspace import AnswerSet, Catalog, QuestionSet
 
+Version = tuple[str, tuple[str, ...], tuple[tuple[str, int, int], ...]]
 SHOWN = 5  # runs side by side: as many as there are colours
 
 
@@ -54,10 +56,27 @@ def comparison_of(
     Raises:
         BadInput: a file is wrong.
     """
+    chosen = _chosen(catalog, question, runs)
+    return _compare(version(catalog, question, runs), threshold, catalog, question, chosen)
+
+
+def version(catalog: Catalog, question: QuestionSet, runs: Sequence[str]) -> Version:
+    """What a comparison depends on: another value once one of its files has changed.
+
+    Raises:
+        BadInput: a run is not there any more.
+    """
+    paths = [question.path, *(a.path for a in _chosen(catalog, question, runs))]
+    # position baselines are fitted on the train split beside it
+    paths += [q.path for q in catalog.questions if q.dataset and q.dataset == question.dataset]
+    return question.id, tuple(runs), tuple(_mark(path) for path in paths)
+
+
+def _chosen(catalog: Catalog, question: QuestionSet, runs: Sequence[str]) -> list[AnswerSet]:
     answers = {a.name: a for a in catalog.answers_to(question)}
-    chosen = [answers[name] for name in runs]
-    marks = tuple(_mark(path) for path in (question.path, *(a.path for a in chosen)))
-    return _compare(question.id, tuple(runs), marks, threshold, catalog, question, chosen)
+    if gone := [name for name in runs if name not in answers]:
+        raise BadInput(f"{gone[0]}: is not there any more; reload the page")
+    return [answers[name] for name in runs]
 
 
 def _mark(path: Path) -> tuple[str, int, int]:
@@ -67,9 +86,7 @@ def _mark(path: Path) -> tuple[str, int, int]:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _compare(
-    id: str,
-    names: tuple[str, ...],
-    marks: tuple[tuple[str, int, int], ...],
+    version: Version,
     threshold: float,
     _catalog: Catalog,
     _question: QuestionSet,

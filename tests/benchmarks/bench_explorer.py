@@ -27,6 +27,7 @@ from apps.explorer.place import Place, set_place
 from apps.explorer.recordings import Recordings
 from apps.explorer.server import HERE
 from grounding.annotations import read_samples, write_predictions, write_samples
+from grounding.media.playable import obstacle
 from grounding.sample import render_sample
 from grounding.types import Moment, Prediction, Query, Sample
 from grounding.workspace import Workspace
@@ -80,7 +81,12 @@ def timed(work: Callable[[], object]) -> float:
 def write(root: Path, queries: int) -> list[Sample]:
     """`root`/data, its recordings all links to a few rendered ones, and two runs that guess."""
     render_sample(root / "seeds", videos=12, workers=1)
-    real = {s.vid: s.duration for p in (root / "seeds/annotations").iterdir() for s in _read(p)}
+    real = {}
+    for path in (root / "seeds" / "annotations").iterdir():
+        for sample in read_samples(path):
+            if obstacle(root / "seeds" / "media" / f"{sample.vid}.mp4") is None:  # no proxies here
+                real[sample.vid] = sample.duration
+    assert real
     media = root / "data" / "media"
     media.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -100,10 +106,6 @@ def write(root: Path, queries: int) -> list[Sample]:
         write_predictions(root / run / "predictions" / "test.jsonl", answers)
         (root / run / "config.yaml").write_text("dataset: ../data\n")
     return samples
-
-
-def _read(path: Path) -> list[Sample]:
-    return read_samples(path)
 
 
 def span(rng: np.random.Generator, duration: float, score: float = 1.0) -> Moment:
