@@ -1,8 +1,13 @@
 """What several tests share: a small sample corpus, rendered once, and the command."""
 
 import pytest
+from hypothesis import settings
 
 from apps.cli import main
+
+# other jobs run beside the tests: how long one example takes says nothing
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

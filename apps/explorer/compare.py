@@ -19,7 +19,7 @@ from grounding.comparison import (
     Breakdown,
     Comparison,
     breakdown,
-    difference,
+    differences,
     summary,
 )
 from grounding.report import Report
@@ -105,19 +105,18 @@ def _differences(table: Comparison, key: Version) -> None:
     rows = []
     for name in table.names[1:]:
         row = {"difference": f"{name} − {first}"}
-        for metric in METRICS:
-            value, low, high = _difference(table, first, name, metric, key)
+        for metric, (value, low, high) in _difference(table, first, name, key).items():
             row[metric] = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
         rows.append(row)
     st.dataframe(rows, hide_index=True, width="stretch")
     st.caption("Points, paired by query: an interval without 0 is a real difference.")
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False)
 def _difference(
-    _table: Comparison, a: str, b: str, metric: str, key: Version
-) -> tuple[float, float, float]:
-    return difference(_table, a, b, metric)
+    _table: Comparison, a: str, b: str, key: Version
+) -> dict[str, tuple[float, float, float]]:
+    return differences(_table, a, b)
 
 
 def _with_interval(report: Report, key: str) -> str:
