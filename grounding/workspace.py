@@ -208,7 +208,8 @@ class Workspace:
 
     def catalog(self) -> Catalog:
         """A fresh look at the disk; files that have not changed are not read again. Thread safe."""
-        demo = [self.demo] if self.demo.is_dir() else []
+        # while the sample is being made, half of it would only confuse: its report comes last
+        demo = [self.demo] if (self.demo / "run" / "report" / "test.json").is_file() else []
         found = scan([*self.roots, *demo], self.store, self._may_read)
         warnings = list(found.warnings)
         questions, answers = [], []

@@ -359,3 +359,15 @@ def test_a_file_that_went_since_is_one_line(place):
     (place / "sample" / "annotations" / "test.jsonl").unlink()
     with pytest.raises(BadInput, match="No such file"):
         catalog.samples(catalog.question("sample/test"))
+
+
+def test_the_sample_shows_once_it_is_whole(tmp_path):
+    (tmp_path / "empty").mkdir()
+    place = Workspace([tmp_path / "empty"], tmp_path / "store")
+    write_samples(
+        place.demo / "sample" / "annotations" / "test.jsonl", [Sample(Query("x", 1, "v"), 9.0)]
+    )
+    assert place.catalog().questions == ()
+    (place.demo / "run" / "report").mkdir(parents=True)
+    (place.demo / "run" / "report" / "test.json").write_text("{}")
+    assert [q.id for q in place.catalog().questions] == ["sample/test"]

@@ -11,7 +11,7 @@ from apps.parsing import positive
 from apps.progress import say
 
 PORT = 8501
-UPLOAD_LIMIT = 512
+UPLOAD_LIMIT = 500
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,11 @@
-"""The explorer's parts without a browser: text, jobs, addresses of recordings."""
+"""The explorer's parts without a browser: text, jobs, addresses of recordings, the place."""
 
+import re
 import threading
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from starlette.applications import Starlette
@@ -12,9 +13,13 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from apps.explorer import jobs as jobs_module
+from apps.explorer import place as place_module
+from apps.explorer import recordings as recordings_module
 from apps.explorer.jobs import Jobs
+from apps.explorer.place import MEMORY, Place, set_place, the_place
 from apps.explorer.recordings import PREFIX, Recordings
 from apps.explorer.text import plain, seconds
+from grounding import isolated
 from grounding.errors import BadInput
 from grounding.workspace import Workspace
 
@@ -37,6 +42,22 @@ def test_marked_text_keeps_its_letters(text):
     for mark, entity in (("<", "&lt;"), (">", "&gt;")):
         text = text.replace(mark, entity)
     assert html.replace("\u200b", "") == text
+
+
+@given(st.text(st.sampled_from("ab1 \n\t-*_+#>`~|=[](){}<>!\\.:&$@/\"'"), max_size=30))
+@example("1. a\n2. b\n\n    code\n\n***\n\na\n===")
+@example("[a]: http://b\n\n[a] <http://c> ![d](e)")
+def test_no_text_becomes_a_block_either(text):
+    html = MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(plain(text))
+    assert set(re.findall("<[^>]*>", html)) <= {"<p>", "</p>"}, html
+
+
+@pytest.mark.parametrize("text", ["see http://a.b/c", "HTTPS://a.b", "www.a.b", "WwW.a.b"])
+def test_bare_addresses_do_not_become_links(text):
+    """Browsers look for them in what is left after unescaping."""
+    shown = re.sub(r"\\(.)", r"\1", plain(text))
+    assert shown.replace("\u200b", "") == text
+    assert not re.search(r"https?://|www\.", shown, re.IGNORECASE)
 
 
 def test_seconds_read_as_a_clock_from_a_minute_on():
@@ -84,6 +105,60 @@ def test_no_more_jobs_run_at_once_than_there_are_workers():
     assert max(most) == 2
 
 
+def test_jobs_wait_for_a_worker_and_tell_how_far_they_are():
+    jobs, go = Jobs(workers=1), threading.Event()
+    told = threading.Event()
+
+    def work(tell, stop):
+        tell(3, 2, "more than all")
+        told.set()
+        assert go.wait(10)
+        return 7
+
+    first, second = jobs.start(1, work), jobs.start(2, lambda tell, stop: 8)
+    assert told.wait(10) and first.share == 1.0 and second.share == 0.0
+    assert not first.finished.is_set() and not second.finished.is_set()
+    assert jobs.start(1, work) is first
+    go.set()
+    assert first.finished.wait(10) and first.result == 7 and first.error is None
+    assert second.finished.wait(10) and second.result == 8
+    assert jobs.start(1, work) is first  # what went well is not done again
+
+
+def test_only_the_last_finished_jobs_are_kept(monkeypatch):
+    monkeypatch.setattr(jobs_module, "KEPT", 3)
+    jobs = Jobs(workers=1)
+
+    def done(key):
+        job = jobs.start(key, lambda tell, stop: key)
+        assert job.finished.wait(10)
+        return job
+
+    old = [done(key) for key in range(6)]
+    assert done(5) is old[5] and done(0) is not old[0]
+
+
+def test_pages_without_the_command_say_how_to_start():
+    set_place(None)
+    with pytest.raises(RuntimeError, match="grounding app"):
+        the_place()
+
+
+def test_the_device_is_found_out_once_and_a_gpu_has_no_limit(monkeypatch):
+    asked = []
+
+    def call(task, arguments, **limits):
+        asked.append(task)
+        return "cuda"
+
+    monkeypatch.setattr(isolated, "call", call)
+    place_module._resolved.cache_clear()
+    here = [Place(None, None, None, device, 1) for device in ("cpu", "auto", "auto")]
+    assert [place.limits() for place in here] == [("cpu", MEMORY), ("cuda", None), ("cuda", None)]
+    assert asked == ["device"]
+    place_module._resolved.cache_clear()
+
+
 @pytest.fixture
 def served(tmp_path):
     """Recordings of a workspace, and a client that fetches them."""
@@ -102,12 +177,27 @@ def test_addresses_are_long_random_and_stable(served):
     assert len(address.rpartition("/")[2]) >= 22 and "a.mp4" not in address
 
 
+def test_the_address_not_used_for_longest_is_forgotten(served, monkeypatch):
+    recordings, client, folder = served
+    monkeypatch.setattr(recordings_module, "MOST", 2)
+    paths = [folder / "in" / f"{name}.mp4" for name in "xyz"]
+    for path in paths:
+        path.write_bytes(b"film")
+    x, y = map(recordings.address, paths[:2])
+    recordings.address(paths[0])  # used again
+    z = recordings.address(paths[2])
+    assert [client.get(a).status_code for a in (x, y, z)] == [200, 404, 200]
+    assert recordings.address(paths[1]) != y
+
+
 def test_ranges_and_heads_are_served_and_typed(served):
     recordings, client, folder = served
     address = recordings.address(folder / "in" / "a.mp4")
+    assert client.get(address, headers={"Range": "bytes=9000-"}).status_code == 416
     part = client.get(address, headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
-    assert client.head(address).headers["content-length"] == "2048"
+    head = client.head(address)
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "2048", b"")
     headers = client.get(address).headers
     assert headers["content-type"] == "video/mp4"
     assert headers["x-content-type-options"] == "nosniff"
