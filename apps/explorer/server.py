@@ -79,6 +79,8 @@ def serve(place: Place, port: int, headless: bool) -> None:
 
 def _read_ahead(place: Place) -> None:
     import altair  # noqa: F401
+    import pandas  # noqa: F401
+    import pyarrow  # noqa: F401
 
     uploads.clean(place.workspace.store / "uploads", UPLOADS_KEPT)
     with contextlib.suppress(BadInput):  # pages say what is wrong

@@ -6,7 +6,12 @@ import re
 
 _MARKED = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 
-_ADDRESS = re.compile(r"https?\\:|www(?=\\\.)", re.IGNORECASE)
+# What Streamlit would still change after unescaping: bare addresses, icons by name, arrows, dashes.
+_LATER = re.compile(
+    r"https?\\:|www(?=\\\.)|@(?=\w)|\\:(?=material/|streamlit\\:)"
+    r"|\\-(?=\\[->])|\\<(?=\\-|=)|\\[>~](?==)",
+    re.IGNORECASE,
+)
 
 
 def plain(text: str) -> str:
@@ -15,9 +20,9 @@ def plain(text: str) -> str:
     >>> plain("a *b* <i>")
     'a \\*b\\* \\<i\\>'
     """
+    # an invisible space parts what would be read as one
     words = _MARKED.sub(r"\\\1", " ".join(text.split()))
-    # Markdown makes links of bare addresses after unescaping; an invisible space prevents that
-    return _ADDRESS.sub(lambda found: found[0] + "\u200b", words)
+    return _LATER.sub(lambda found: found[0] + "\u200b", words)
 
 
 def seconds(value: float) -> str:

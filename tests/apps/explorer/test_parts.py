@@ -218,3 +218,18 @@ def test_no_address_is_given_for_what_lies_outside(served):
     with pytest.raises(BadInput, match="outside"):
         recordings.address(folder / "in" / ".." / "secret.mp4")
     assert client.get(f"{PREFIX}/unknown").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "text", ["a@b.com", ":material/home:", ":streamlit:", "a -- b", "a -> b", "a <- b", "a >= b"]
+)
+def test_what_streamlit_reads_after_markdown_is_parted(text):
+    """Seen in Chromium: each of these became a link, an icon or another sign."""
+    assert "\u200b" in plain(text)
+    assert (
+        RENDER.renderInline(plain(text))
+        .replace("\u200b", "")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        == text
+    )
