@@ -48,6 +48,7 @@ __all__ = [
     "compare",
     "difference",
     "differences",
+    "group_labels",
     "select",
     "summary",
 ]
@@ -224,6 +225,15 @@ def breakdown(comparison: Comparison, by: str, metric: str) -> Breakdown:
         value = tuple(map(float, mean[place]))
         found.append(Bin(label, queries, recordings, value, pairs))
     return Breakdown(by, metric, comparison.names, tuple(found))
+
+
+def group_labels(comparison: Comparison, by: str) -> list[str]:
+    """What the bins of a breakdown are called; quick, nothing is measured.
+
+    Raises:
+        BadInput: `by` is not in `BREAKDOWNS`.
+    """
+    return _groups(comparison, by)[0]
 
 
 def difference(comparison: Comparison, a: str, b: str, metric: str) -> tuple[float, float, float]:

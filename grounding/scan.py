@@ -84,6 +84,8 @@ def scan(
         names = {entry.name for entry in inside}
         if "config.yaml" in names and names & {"predictions", "model.safetensors"}:
             found.runs.append(folder)
+        if "batch.json" in names:  # its parts hold what its predictions hold
+            inside = [entry for entry in inside if entry.name != "parts"]
         for entry in sorted(inside, key=lambda entry: entry.name):
             try:
                 path, linked = Path(entry.path), entry.is_symlink()

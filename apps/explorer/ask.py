@@ -63,6 +63,9 @@ def page() -> None:
                 "appear here, on a timeline under the recording."
             )
             return
+        st.query_params.from_dict(
+            {"recording": asked.recording, "model": asked.model, "q": list(asked.sentences)}
+        )
         try:
             _show(catalog, asked)
         except BadInput as error:
@@ -72,8 +75,10 @@ def page() -> None:
 def _from_address() -> Asked | None:
     """The question that the address holds: a permalink opens with its answer."""
     params = st.query_params
-    sentences = tuple(params.get_all("q"))[:MOST_SENTENCES]
-    if "recording" not in params or "model" not in params or not sentences:
+    sentences = tuple(s.strip() for s in params.get_all("q") if s.strip())
+    if "recording" not in params or "model" not in params:
+        return None
+    if _problem(params["recording"], params["model"], sentences):
         return None
     return Asked(params["recording"], params["model"], sentences)
 
@@ -97,11 +102,7 @@ def _form(catalog: Catalog) -> None:
         st.error(plain(problem))
         return
     assert recording is not None and model is not None
-    asked = Asked(recording, model, sentences)
-    st.session_state["asked"] = asked
-    st.query_params.from_dict(
-        {"recording": asked.recording, "model": asked.model, "q": list(asked.sentences)}
-    )
+    st.session_state["asked"] = Asked(recording, model, sentences)
 
 
 def _problem(recording: str | None, model: str | None, sentences: tuple[str, ...]) -> str | None:

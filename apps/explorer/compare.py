@@ -220,8 +220,12 @@ def _chart(found: Breakdown) -> Any:
             altair.Tooltip("recordings:Q"),
         ],
     )
-    whiskers = base.mark_rule(strokeWidth=2, color="#888").encode(y="low:Q", y2="high:Q")
-    return altair.layer(bars.add_params(bar), whiskers).properties(height=HEIGHT)
+    # light around dark: to be seen on bars and on both themes
+    whiskers = [
+        base.mark_rule(strokeWidth=width, color=shade).encode(y="low:Q", y2="high:Q")
+        for width, shade in ((5, "#fff"), (2, "#222"))
+    ]
+    return altair.layer(bars.add_params(bar), *whiskers).properties(height=HEIGHT)
 
 
 page()

@@ -72,6 +72,10 @@ def _list(question: QuestionSet, table: Comparison, found: np.ndarray) -> int | 
     state = st.session_state
     wanted = state.get("qid", st.query_params.get("q"))
     places = np.flatnonzero([str(table.samples[i].qid) == str(wanted) for i in found])
+    if len(places) > 1:  # qids of a batch are unique in each recording alone
+        vid = state.get("vid", st.query_params.get("vid"))
+        same = [i for i in places if table.samples[found[i]].vid == vid]
+        places = np.array(same or places)
     at = int(places[0]) if len(places) else 0
     if len(places) == 0 or "first" not in state or state.get("listed") != (question.id, len(found)):
         state["first"] = at - at % PAGE
@@ -80,7 +84,7 @@ def _list(question: QuestionSet, table: Comparison, found: np.ndarray) -> int | 
 
     def move(to: int) -> None:
         to = min(max(to, 0), len(found) - 1)
-        state["qid"] = table.samples[found[to]].qid
+        state["qid"], state["vid"] = table.samples[found[to]].qid, table.samples[found[to]].vid
         state["first"] = to - to % PAGE
 
     def turn() -> None:
@@ -125,12 +129,21 @@ def _detail(
     """Sentence, player and timeline of one query."""
     index = int(found[at])
     sample = table.samples[index]
-    st.query_params.from_dict({"set": question.id, "runs": list(table.names), "q": str(sample.qid)})
+    st.query_params.from_dict(
+        {
+            "set": question.id,
+            "runs": list(table.names),
+            "q": str(sample.qid),
+            "vid": sample.vid,
+        }
+    )
     try:
         playing = source(catalog.recording(question, sample.vid))
     except BadInput as error:
         playing = {"src": None, "message": str(error)}
-    facts = [f"query {sample.qid}", sample.vid, seconds(sample.duration)]
+    facts = [f"query {sample.qid}", sample.vid]
+    if question.has_truth:
+        facts.append(seconds(sample.duration))
     if sample.needs:
         facts.append(f"needs {sample.needs}")
     rest = st.session_state.get("player", {}).get("time")
@@ -140,7 +153,7 @@ def _detail(
     components.timeline(
         {
             **playing,
-            "id": f"{question.id}:{sample.qid}:{playing['src']}",
+            "id": f"{question.id}:{sample.qid}:{sample.vid}:{playing['src']}",
             "title": sample.query.text,
             "facts": " · ".join(facts),
             "start": None,

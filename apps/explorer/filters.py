@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from apps.explorer.text import plain
-from grounding.comparison import ORDERS, Comparison, Filter, breakdown
+from grounding.comparison import ORDERS, Comparison, Filter, group_labels
 from grounding.workspace import QuestionSet
 
 OUTCOMES = ("any", "right", "wrong", "absent")
@@ -14,6 +14,7 @@ AGREEMENTS = (
     "any", "all right", "all wrong", "some right", "same moment", "different moments"
 )  # fmt: skip
 ANY = "any"
+MOST = 1e9  # a slider holds no more, and no sensible score is larger
 MEANINGS = {
     "file": "as the annotation file has them",
     "worst first": "lowest IoU of the best answer, on average over the runs",
@@ -71,7 +72,7 @@ def _more(table: Comparison, question: QuestionSet) -> dict[str, object]:
 
 def _range(label: str, values: np.ndarray, key: str) -> tuple[float, float] | None:
     """A slider over what there is; None where it holds back nothing."""
-    known = values[np.isfinite(values)]
+    known = values[np.isfinite(values) & (np.abs(values) < MOST)]
     if not len(known):
         return None
     low, high = float(np.floor(known.min() * 10) / 10), float(np.ceil(known.max() * 10) / 10)
@@ -88,12 +89,12 @@ def _group(table: Comparison) -> tuple[str, int] | None:
     if group is None:
         return None
     by, at = group
-    bins = breakdown(table, by, "R1@0.5").bins
-    if at >= len(bins):
+    labels = group_labels(table, by)
+    if at >= len(labels):
         del state["group"]
         return None
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.caption(plain(f"Only {by}: {bins[at].label}"))
+    left.caption(plain(f"Only {by}: {labels[at]}"))
     right.button(
         "Show all", key="leave-group", width="stretch", on_click=lambda: state.pop("group", None)
     )

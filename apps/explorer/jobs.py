@@ -64,6 +64,19 @@ class Jobs:
         self._pool.submit(self._run, job, work)
         return job
 
+    def forget(self, key: Any) -> None:
+        """Let a finished job's key begin anew: what it made is gone."""
+        with self._lock:
+            if key in self._jobs and self._jobs[key].finished.is_set():
+                del self._jobs[key]
+
+    def close(self) -> None:
+        """Stop what is under way and start nothing more."""
+        with self._lock:
+            for job in self._jobs.values():
+                job.stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
     @staticmethod
     def _is_stale(job: Job) -> bool:
         failed = job.finished.is_set() and job.error is not None

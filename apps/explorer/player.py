@@ -29,15 +29,23 @@ def source(path: Path) -> dict[str, Any]:
     place = the_place()
     path = place.workspace.inside(path)
     uploaded = path.is_relative_to(place.workspace.store / "uploads")
-    why = _obstacle(str(path), path.stat().st_mtime_ns, uploaded)
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}; reload the page") from None
+    why = _obstacle(str(path), changed, uploaded)
     if why is None:
         return {"src": place.recordings.address(path), "message": ""}
     proxy = proxy_path(path, place.workspace.store / "proxies")
     if proxy.is_file():
         return {"src": place.recordings.address(proxy), "message": ""}
-    job = place.jobs.start(("proxy", str(proxy)), _making(path, proxy))
+    key = ("proxy", str(proxy))
+    job = place.jobs.start(key, _making(path, proxy))
     if job.finished.is_set() and job.error is None:
-        return {"src": place.recordings.address(proxy), "message": ""}
+        if proxy.is_file():
+            return {"src": place.recordings.address(proxy), "message": ""}
+        place.jobs.forget(key)  # someone has removed it
+        job = place.jobs.start(key, _making(path, proxy))
     if job.error is not None:
         return {"src": None, "message": job.error}
     wait(job, f"{path.name}: {why}. Making a copy that it can play")

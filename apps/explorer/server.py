@@ -69,12 +69,16 @@ def serve(place: Place, port: int, headless: bool) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
-        except OSError as error:
-            raise BadInput(f"port {port}: {error.strerror}; choose another with --port N") from None
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadInput(f"port {port}: {why}; choose another with --port N") from None
     app = build(place)
     # the first visitor need not wait for files and libraries
     threading.Thread(target=_read_ahead, args=(place,), daemon=True).start()
-    app.run(config=options(place, port, headless))
+    try:
+        app.run(config=options(place, port, headless))
+    finally:
+        place.jobs.close()
 
 
 def _read_ahead(place: Place) -> None:

@@ -25,7 +25,7 @@ def pick_set(catalog: Catalog) -> QuestionSet:
     picked = st.selectbox("Queries", ids, index=ids.index(asked), key=f"pick-set-{len(ids)}")
     if picked != asked:
         st.session_state["set"] = picked
-        for stale in ("qid", "runs", "group"):
+        for stale in ("qid", "vid", "runs", "group"):
             st.session_state.pop(stale, None)
         st.query_params.clear()
     return catalog.question(picked)
@@ -80,7 +80,10 @@ def _chosen(catalog: Catalog, question: QuestionSet, runs: Sequence[str]) -> lis
 
 
 def _mark(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}; reload the page") from None
     return str(path), stat.st_size, stat.st_mtime_ns
 
 

@@ -61,9 +61,8 @@ class View {
     on(this.part("tracks"), "wheel", (event) => this.wheel(event));
     on(this.part("ruler"), "click", (event) => this.pick(event));
     on(document, "keydown", (event) => this.key(event));
-    for (const type of ["play", "pause", "loadedmetadata"]) {
-      on(this.video, type, () => this.paint());
-    }
+    for (const type of ["play", "pause"]) on(this.video, type, () => this.paint());
+    on(this.video, "loadedmetadata", () => this.measure());
     on(this.video, "seeked", () => this.tell());
     on(this.video, "pause", () => this.tell());
     on(this.video, "error", () => this.fail());
@@ -129,6 +128,16 @@ class View {
     this.paint();
   }
 
+  // Without truth, nothing but the recording itself knows how long it is.
+  measure() {
+    const known = this.timeline.lanes.some((lane) => lane.kind === "truth");
+    if (!known && Number.isFinite(this.video.duration)) {
+      this.duration = this.video.duration;
+      this.show(0, this.duration);
+    }
+    this.paint();
+  }
+
   keys(data) {
     const bars = data.timeline.lanes.map((lane, i) => [[`${i + 1}`], lane.kind === "truth" ? "truth" : ""]);
     const shown = [
@@ -170,6 +179,7 @@ class View {
     const place = Math.min(Math.max(seconds, 0), this.duration);
     // before the metadata is there, a browser keeps this as the place to begin
     this.video.currentTime = place;
+    if (place < this.from || place > this.to) this.zoom(1, place);
     this.paint();
   }
 
@@ -178,7 +188,9 @@ class View {
     this.seek(bar.start);
     this.until = Math.max(bar.end, bar.start + 0.2);
     this.video.play().catch(() => {});
-    if (bar.start < this.from || bar.end > this.to) this.zoom(1, (bar.start + bar.end) / 2);
+    const span = this.to - this.from;
+    if (bar.end - bar.start > span) this.show(bar.start, bar.end);
+    else if (bar.start < this.from || bar.end > this.to) this.zoom(1, (bar.start + bar.end) / 2);
   }
 
   mark(button) {
@@ -245,7 +257,7 @@ class View {
     const typing = where.closest?.("input, textarea, select, [contenteditable], [role=combobox]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const onButton = where.closest?.("button, a, summary, [role=tab], [role=slider]");
-    const key = event.key;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     let done = true;
     if (key === " " && !onButton) this.toggle();
     else if (key === "n") this.step(1);
@@ -342,7 +354,11 @@ class View {
       button.dataset.bar = `${index}-${at}`;
       button.title = `${lane.name}: ${bar.label}. Click to play just this.`;
       button.setAttribute("aria-label", `Play ${lane.name}: ${bar.label}`);
-      if (bar.score !== undefined) button.append(make("span", "score", bar.score.toFixed(2)));
+      // a number that is cut off is another number
+      const width = ((bar.end - bar.start) / (this.to - this.from)) * this.part("ruler").clientWidth;
+      if (bar.score !== undefined && width > 34) {
+        button.append(make("span", "score", bar.score.toFixed(2)));
+      }
       button.addEventListener("click", () => this.play(bar, button));
       track.append(button);
     });

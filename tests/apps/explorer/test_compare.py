@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 
@@ -12,7 +13,9 @@ def test_the_table_says_what_the_reports_say(explorer, visit, trained):
     page = visit(f"{explorer.url}/compare?set=sample%2Ftest")
     page.locator("[data-testid=stVegaLiteChart]").wait_for()
     # the table is drawn on a canvas; what a screen reader gets of it is text
-    text = page.locator("[data-testid=stDataFrame]").first.text_content()
+    table = page.locator("[data-testid=stDataFrame]").first
+    sync_api.expect(table).to_contain_text("whole-file")
+    text = table.text_content()
     for run in ("one", "two"):
         report = json.loads((trained / run / "report" / "test.json").read_text())
         for key in ("R1@0.5", "mIoU"):

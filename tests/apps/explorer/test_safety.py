@@ -53,16 +53,25 @@ def test_no_path_leads_out(explorer, path):
     assert status >= 400 or b"<title>streamlit</title>" in body.lower()  # the page itself
 
 
+@pytest.mark.browser
 def test_a_claimed_10_gb_upload_is_refused_before_a_byte_is_read(explorer, visit):
-    page = visit(explorer.url)
-    at_rest(page)
+    """The request of a real upload, sent again with another length."""
+    page = visit(f"{explorer.url}/ask")
+    sent = []
+    page.on("request", lambda r: sent.append(r) if "upload_file" in r.url else None)
+    page.get_by_text("Upload", exact=True).click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"no video"}
+    )
+    page.locator("[data-testid=stAlert]").first.wait_for()
+    put = next(r for r in sent if r.method == "PUT")
+    headers = {k: v for k, v in put.all_headers().items() if not k.startswith(":")}
+    headers |= {"content-length": str(10 << 30), "host": f"127.0.0.1:{explorer.port}"}
+    path = put.url.partition(str(explorer.port))[2]
     with socket.create_connection(("127.0.0.1", explorer.port), timeout=20) as wire:
-        wire.sendall(
-            b"PUT /_stcore/upload_file/none/none HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 10737418240\r\n\r\n"
-        )
-        status = int(wire.recv(4096).split()[1])
-    assert status in (400, 403, 413)
+        lines = [f"PUT {path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+        wire.sendall("\r\n".join(lines).encode())
+        assert wire.recv(4096).split()[1] == b"413"
 
 
 @pytest.mark.browser
