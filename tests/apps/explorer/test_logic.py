@@ -103,7 +103,8 @@ def test_explore_lists_the_queries_and_opens_the_first(visit, data, runs):
     player = view(page, "player")
     assert player["title"] == TEXTS[0] and player["src"].startswith("/recordings/")
     assert [lane["name"] for lane in player["timeline"]["lanes"]] == ["truth", "good", "poor"]
-    assert page.query_params == {"set": "data/test", "runs": ["good", "poor"], "q": "10"}
+    address = {"set": "data/test", "runs": ["good", "poor"], "q": "10", "vid": "a"}
+    assert page.query_params == address
 
 
 def test_the_address_picks_query_and_runs(visit, data, runs):

@@ -233,3 +233,25 @@ def test_what_streamlit_reads_after_markdown_is_parted(text):
         .replace("&gt;", ">")
         == text
     )
+
+
+def test_closing_stops_what_is_under_way_and_starts_nothing_more():
+    jobs, begun = Jobs(workers=1), threading.Event()
+
+    def work(tell, stop):
+        begun.set()
+        assert stop.wait(20)
+
+    first, second = jobs.start("first", work), jobs.start("second", work)
+    assert begun.wait(10)
+    jobs.close()
+    assert first.finished.is_set() and first.error is None and not second.finished.is_set()
+
+
+def test_what_a_finished_job_made_can_be_made_again():
+    jobs, runs = Jobs(), []
+    for _ in range(2):
+        job = jobs.start("key", lambda tell, stop: runs.append(1))
+        assert job.finished.wait(10)
+        jobs.forget("key")
+    assert len(runs) == 2
