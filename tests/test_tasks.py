@@ -4,32 +4,21 @@ import json
 
 import pytest
 
-from grounding import config, demonstration, isolated, model_file, tasks
+from grounding import demonstration, isolated, tasks
 from grounding.annotations.jsonl import prediction_to_row
-from grounding.decode import Calibration
 from grounding.errors import BadInput, UnreadableMedia
-from grounding.features import FeatureStore, frame_encoder
 from grounding.media.playable import obstacle
 from grounding.media.probe import probe
 from grounding.predict import Grounder
-from models.encoders.text import WordTokenizer
+from tests.untrained import untrained_run
 
 MEMORY = 1 << 30
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder with an untrained model: whatever it answers has the right form."""
-    folder = tmp_path_factory.mktemp("untrained")
-    settings = config.load(
-        None, ["--video.width", "16", "--text.out", "16", "--features.clips", "16"]
-    )
-    words = WordTokenizer(["red", "circle"])
-    store = FeatureStore(folder, frame_encoder("pixel-grid"), settings.features.rate)
-    model = model_file.build_model(settings, store.encoder.width, 2)
-    trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 1)
-    model_file.save(folder / "model.safetensors", trained)
-    return folder
+    """A run folder with an untrained model."""
+    return untrained_run(tmp_path_factory.mktemp("untrained"))
 
 
 @pytest.fixture

@@ -67,8 +67,7 @@ def open_app(
     from grounding.workspace import Workspace
 
     root = Path(workspace)
-    place_root = [*map(Path, paths)] or [root]
-    found = Workspace(place_root, root / ".grounding")
+    found = Workspace([*map(Path, paths)] or [root], root / ".grounding")
 
     from apps.explorer.jobs import Jobs
     from apps.explorer.place import Place

@@ -11,7 +11,7 @@ import streamlit as st
 
 from apps.explorer import welcome
 from apps.explorer.place import the_place
-from apps.explorer.sets import Version, comparison_of, pick_runs, pick_set, version
+from apps.explorer.sets import Version, comparison_of, pick, version
 from apps.explorer.text import plain
 from grounding.comparison import (
     BREAKDOWNS,
@@ -25,7 +25,7 @@ from grounding.comparison import (
 from grounding.report import Report
 from grounding.types import Sample
 
-COLOURS = ["#0077c2", "#e07b00", "#009e73", "#cc79a7", "#8c7a00"]  # as the timeline's runs
+COLOURS = ["#0077c2", "#e07b00", "#009e73", "#cc79a7", "#8c7a00"]  # Okabe and Ito's
 BASELINES = {
     "random": "two random instants",
     "centre-prior": "the span around the middle that fits best",
@@ -41,11 +41,7 @@ def page() -> None:
     if not catalog.questions:
         welcome.show(catalog)
         return
-    left, right = st.columns([1, 2])
-    with left:
-        question = pick_set(catalog)
-    with right:
-        runs = pick_runs(catalog, question)
+    question, runs = pick(catalog)
     if not question.has_truth:
         st.info("The truth is not known for these queries: there is nothing to measure against.")
         return

@@ -11,7 +11,7 @@ from apps.explorer import components, welcome
 from apps.explorer.filters import chosen_filter
 from apps.explorer.place import the_place
 from apps.explorer.player import source
-from apps.explorer.sets import comparison_of, pick_runs, pick_set
+from apps.explorer.sets import comparison_of, pick
 from apps.explorer.text import plain, seconds
 from grounding.comparison import Comparison, Outcome, select
 from grounding.errors import BadInput
@@ -36,11 +36,7 @@ def page() -> None:
     if not catalog.questions:
         welcome.show(catalog)
         return
-    left, right = st.columns([1, 2])
-    with left:
-        question = pick_set(catalog)
-    with right:
-        runs = pick_runs(catalog, question)
+    question, runs = pick(catalog)
     for warning in catalog.warnings[:3]:
         st.warning(plain(warning))
     _pane(catalog, question, runs)

@@ -15,7 +15,16 @@ Version = tuple[str, tuple[str, ...], tuple[tuple[str, int, int], ...]]
 SHOWN = 5  # runs side by side: as many as there are colours
 
 
-def pick_set(catalog: Catalog) -> QuestionSet:
+def pick(catalog: Catalog) -> tuple[QuestionSet, list[str]]:
+    """Both pickers beside each other: the query set, and the names of the runs to show."""
+    left, right = st.columns([1, 2])
+    with left:
+        question = _pick_set(catalog)
+    with right:
+        return question, _pick_runs(catalog, question)
+
+
+def _pick_set(catalog: Catalog) -> QuestionSet:
     """The query set: from the address of the page at first, then what the visitor picks."""
     ids = [q.id for q in catalog.questions]
     asked = st.session_state.get("set", st.query_params.get("set"))
@@ -31,7 +40,7 @@ def pick_set(catalog: Catalog) -> QuestionSet:
     return catalog.question(picked)
 
 
-def pick_runs(catalog: Catalog, question: QuestionSet) -> list[str]:
+def _pick_runs(catalog: Catalog, question: QuestionSet) -> list[str]:
     """Names of the runs to show, five at most."""
     names = [a.name for a in catalog.answers_to(question)]
     asked = st.session_state.get("runs", st.query_params.get_all("runs") or None)

@@ -5,32 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from grounding import config, model_file
-from grounding.decode import Calibration
 from grounding.features import (
     Features,
-    FeatureStore,
     Recipe,
-    frame_encoder,
     read_features,
     write_features,
 )
-from models.encoders.text import WordTokenizer
+from tests.untrained import untrained_run
 
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
-    """A run folder with an untrained model: whatever it answers has the right form."""
-    folder = tmp_path_factory.mktemp("untrained")
-    settings = config.load(
-        None, ["--video.width", "16", "--text.out", "16", "--features.clips", "16"]
-    )
-    words = WordTokenizer(["red", "circle"])
-    store = FeatureStore(folder, frame_encoder("pixel-grid"), settings.features.rate)
-    model = model_file.build_model(settings, store.encoder.width, 2)
-    trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 1)
-    model_file.save(folder / "model.safetensors", trained)
-    return folder
+    """A run folder with an untrained model."""
+    return untrained_run(tmp_path_factory.mktemp("untrained"))
 
 
 def test_a_model_answers_in_seconds(run, corpus, command):
