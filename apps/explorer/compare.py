@@ -9,7 +9,7 @@ import altair
 import numpy as np
 import streamlit as st
 
-from apps.explorer import welcome
+from apps.explorer import address, welcome
 from apps.explorer.place import the_place
 from apps.explorer.sets import Version, comparison_of, pick, version
 from apps.explorer.text import plain
@@ -51,7 +51,7 @@ def page() -> None:
     table = comparison_of(catalog, question, runs)
     train = catalog.train_samples(question)
     key = version(catalog, question, runs)
-    st.query_params.from_dict({"set": question.id, "runs": runs})
+    address.write({"set": question.id, "runs": runs})
     _metrics(table, _summary(table, train, key), key)
     _breakdown(table, key)
 

@@ -6,10 +6,11 @@ import contextlib
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from apps.explorer.place import Place, set_place
+from apps.explorer.place import Place, set_place, the_place
 from apps.explorer.recordings import PREFIX
 from grounding import uploads
 from grounding.errors import BadInput
@@ -17,8 +18,10 @@ from grounding.errors import BadInput
 HERE = Path(__file__).resolve().parent
 ADDRESS = "127.0.0.1"
 HOSTS = ["127.0.0.1", "localhost"]  # names this server answers to: no other site's page gets in
-ACCENT = "#2878d8"
-UPLOADS_KEPT = 7 * 86400.0  # seconds, from when they came; looked at when the server starts
+# One hue. White on it, and it on the light theme's greys, has a contrast of 4.5 at least; what is
+# text alone is lighter on dark.
+ACCENT = "#1f6bcc"
+LINKS = {"light": ACCENT, "dark": "#6aaaf5"}
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +44,8 @@ def build(place: Place) -> Any:
 
 def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
     """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes."""
-    theme: dict[str, Any] = {"primaryColor": ACCENT, "linkColor": ACCENT}
-    themes = {f"theme.{kind}.{key}": v for kind in ("light", "dark") for key, v in theme.items()}
+    themes = {f"theme.{kind}.primaryColor": ACCENT for kind in LINKS}
+    themes |= {f"theme.{kind}.linkColor": colour for kind, colour in LINKS.items()}
     return {
         "server.address": ADDRESS,
         "server.port": port,
@@ -59,8 +62,8 @@ def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
     }
 
 
-def serve(place: Place, port: int, headless: bool) -> None:
-    """Serve until interrupted.
+def serve(place: Place, port: int, headless: bool, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted; `ready` is told the address once the port is known to be free.
 
     Raises:
         BadInput: the port is taken.
@@ -72,6 +75,7 @@ def serve(place: Place, port: int, headless: bool) -> None:
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"port {port}: {why}; choose another with --port N") from None
+    ready(f"http://{ADDRESS}:{port}")
     app = build(place)
     # the first visitor need not wait for files and libraries
     threading.Thread(target=_read_ahead, args=(place,), daemon=True).start()
@@ -86,7 +90,7 @@ def _read_ahead(place: Place) -> None:
     import pandas  # noqa: F401
     import pyarrow  # noqa: F401
 
-    uploads.clean(place.workspace.store / "uploads", UPLOADS_KEPT)
+    uploads.clean(place.workspace.store / "uploads", uploads.KEPT, place.store_limit << 20)
     with contextlib.suppress(BadInput):  # pages say what is wrong
         place.workspace.catalog()
 
@@ -98,7 +102,7 @@ def _on_error(error: Exception) -> bool:
     from apps.explorer.text import plain
 
     if isinstance(error, BadInput):
-        st.error(plain(str(error)))
+        st.error(plain(the_place().workspace.shown(str(error))))
     else:
         logger.error("a page failed", exc_info=error)
         st.error(

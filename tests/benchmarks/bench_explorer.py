@@ -50,6 +50,7 @@ class Visitor:
 
     def __init__(self, script: str, **query: str) -> None:
         self.page = AppTest.from_file(str(HERE / script), default_timeout=300)
+        self.place = 0
         for key, value in query.items():
             self.page.query_params[key] = value
 
@@ -67,8 +68,9 @@ class Visitor:
         whole = self.page._tree  # what a fragment leaves out stays as it was
         player = next(e for e in whole if getattr(e, "key", None) == "player")
         widgets = whole.get_widget_states()
+        self.place += by
         click = widgets.widgets.add(id=_make_trigger_id(player.proto.id, "events"))
-        click.json_trigger_value = json.dumps([{"event": "step", "value": by}])
+        click.json_trigger_value = json.dumps([{"event": "place", "value": self.place}])
         (fragment,) = self.page._fragment_storage._fragments
         only = functools.partial(RerunData, fragment_id=fragment)
         before = self.page.query_params["q"]
@@ -134,7 +136,7 @@ def curve(rng: np.random.Generator) -> tuple[float, ...]:
 def on_the_server(root: Path, steps: int) -> Iterator[Row]:
     """Our own time, with nothing between."""
     workspace = Workspace([root / "data", root / "one", root / "two"], root / ".grounding")
-    set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100))
+    set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100, 1000))
     visitor = Visitor("explore.py")
     yield "Explore, nothing read yet", timed(visitor.run), PAGE
     yield "Explore, another visitor", timed(Visitor("explore.py").run), PAGE

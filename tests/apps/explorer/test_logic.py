@@ -68,7 +68,7 @@ def visit(tmp_path):
 
     def run(name, *roots, **query):
         workspace = Workspace(roots, tmp_path / ".grounding")
-        set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100))
+        set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100, 1000))
         page = AppTest.from_file(str(server.HERE / f"{name}.py"), default_timeout=30)
         for key, value in query.items():
             page.query_params[key] = value
@@ -247,9 +247,9 @@ def test_ask_refuses_what_is_no_question(visit, data, runs, answers, text, words
 
 def test_ask_without_recording_or_model_says_so(visit, data, runs, answers, tmp_path):
     page = visit("ask", data)  # no run: zero-shot alone
-    assert page.selectbox(key="model").options == ["zero-shot"]
+    assert page.selectbox(key="model-1").options == ["zero-shot"]
     page.text_area[0].set_value("a dog")
-    page.text_input(key="encoder").set_value("  ")
+    page.text_input(key="encoder-1").set_value("  ")
     page.button[0].click().run()
     assert "no model" in said(page.error)[0]
     (tmp_path / "empty").mkdir()
@@ -261,7 +261,7 @@ def test_ask_without_recording_or_model_says_so(visit, data, runs, answers, tmp_
 
 def test_ask_takes_the_form_to_the_model_and_the_address(visit, data, runs, answers):
     page = visit("ask", data, *runs)
-    page.selectbox(key="recording").set_value("b")
+    page.selectbox(key="recording-1").set_value("b")
     page.text_area[0].set_value("a dog\n\n the door ")
     page.button[0].click().run()
     follow(page)
