@@ -102,7 +102,8 @@ def wait(job: Job, text: str) -> None:
         if job.finished.is_set():
             st.rerun()
         left, right = st.columns([5, 1], vertical_alignment="bottom")
-        left.progress(job.share, text=plain(text))
+        doing = f"{text}: {job.what}" if job.what else text
+        left.progress(job.share, text=plain(doing))
         right.button("Stop", on_click=job.stop.set, width="stretch", disabled=job.stop.is_set())
 
     follow()
