@@ -18,6 +18,7 @@ from grounding.comparison import (
     METRICS,
     Breakdown,
     Comparison,
+    Group,
     breakdown,
     differences,
     summary,
@@ -166,7 +167,7 @@ def _groups(_table: Comparison, by: str, metric: str, key: Version) -> Breakdown
 
 def _open(by: str, at: int) -> None:
     """Go to the queries behind a bar."""
-    st.session_state["group"] = (by, at)
+    st.session_state["group"] = Group(by, at)
     st.session_state.pop("qid", None)
     st.session_state.pop("chart", None)
     st.switch_page("explore.py")

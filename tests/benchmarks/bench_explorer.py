@@ -26,6 +26,7 @@ from apps.explorer.place import Place, set_place
 from apps.explorer.recordings import Recordings
 from apps.explorer.server import HERE
 from grounding.annotations import read_samples, write_predictions, write_samples
+from grounding.comparison import Group
 from grounding.media.playable import obstacle
 from grounding.sample import render_sample
 from grounding.types import Moment, Prediction, Query, Sample
@@ -151,7 +152,7 @@ def on_the_server(root: Path, steps: int) -> Iterator[Row]:
     page.segmented_control(key="outcome-data/test").set_value("wrong")
     page.selectbox(key="order-data/test").set_value("most disagreement")
     yield "Explore, filters and another order", timed(visitor.run), PAGE
-    page.session_state["group"] = ("length", 0)
+    page.session_state["group"] = Group("length", 0)
     page.session_state["qid"] = None
     yield "Explore, a group of Compare", timed(visitor.run), PAGE
     compare = Visitor("compare.py")

@@ -15,6 +15,7 @@ from apps.explorer.recordings import Recordings
 from grounding import isolated
 from grounding.annotations import write_predictions, write_samples
 from grounding.annotations.jsonl import prediction_to_row
+from grounding.comparison import Group
 from grounding.errors import BadInput
 from grounding.report import evaluate
 from grounding.types import Moment, Prediction, Query, Sample
@@ -148,13 +149,13 @@ def test_filters_narrow_and_orders_turn_the_list(visit, data, runs):
 
 def test_a_group_of_compare_shows_its_queries_until_left(visit, data, runs):
     page = visit("explore", data, *runs)
-    page.session_state["group"] = ("words", 0)
+    page.session_state["group"] = Group("words", 0)
     page.run()
     only = texts(page)
     assert 0 < len(only) <= 3  # of those with a moment
     page.button(key="leave-group").click().run()
     assert texts(page) == TEXTS
-    page.session_state["group"] = ("words", 99)  # of another set
+    page.session_state["group"] = Group("words", 99)  # of another set
     page.run()
     assert texts(page) == TEXTS and not page.exception
 
