@@ -87,5 +87,8 @@ def open_app(
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     place = Place(found, Recordings(found), Jobs(), device, upload_limit, store_limit)
-    stopping = "(Ctrl-C stops it)"
-    serve(place, port, headless, lambda url: say(f"the explorer is at {url}   {stopping}", quiet))
+
+    def ready(url: str) -> None:
+        say(f"the explorer is at {url}   (Ctrl-C stops it)", quiet)
+
+    serve(place, port, not headless, ready)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
+import sys
 import threading
+import time
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from grounding.errors import BadInput
 
 HERE = Path(__file__).resolve().parent
 ADDRESS = "127.0.0.1"
+START = 60.0  # seconds that the server may take to answer
 HOSTS = ["127.0.0.1", "localhost"]  # names this server answers to: no other site's page gets in
 # One hue. White on it, and it on the light theme's greys, has a contrast of 4.5 at least; what is
 # text alone is lighter on dark.
@@ -42,14 +47,18 @@ def build(place: Place) -> Any:
     )
 
 
-def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
-    """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes."""
+def options(place: Place, port: int) -> dict[str, Any]:
+    """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes.
+
+    Headless always: otherwise it offers visitors to write files of its own beside ours.
+    """
     themes = {f"theme.{kind}.primaryColor": ACCENT for kind in LINKS}
     themes |= {f"theme.{kind}.linkColor": colour for kind, colour in LINKS.items()}
     return {
         "server.address": ADDRESS,
         "server.port": port,
-        "server.headless": headless,
+        "server.headless": True,
+        "logger.hideWelcomeMessage": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
         "server.maxUploadSize": place.upload_limit,
@@ -62,8 +71,11 @@ def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
     }
 
 
-def serve(place: Place, port: int, headless: bool, ready: Callable[[str], None]) -> None:
+def serve(place: Place, port: int, show: bool, ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `ready` is told the address once the port is known to be free.
+
+    Args:
+        show: open the address in the browser of whoever started it, where there is a screen.
 
     Raises:
         BadInput: the port is taken.
@@ -75,14 +87,27 @@ def serve(place: Place, port: int, headless: bool, ready: Callable[[str], None])
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"port {port}: {why}; choose another with --port N") from None
-    ready(f"http://{ADDRESS}:{port}")
+    url = f"http://{ADDRESS}:{port}"
+    ready(url)
     app = build(place)
     # the first visitor need not wait for files and libraries
     threading.Thread(target=_read_ahead, args=(place,), daemon=True).start()
+    if show and (sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)):
+        threading.Thread(target=_open, args=(url, port), daemon=True).start()
     try:
-        app.run(config=options(place, port, headless))
+        app.run(config=options(place, port))
     finally:
         place.jobs.close()
+
+
+def _open(url: str, port: int) -> None:
+    """Open a browser once the server answers."""
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+            webbrowser.open(url)
+            return
+        time.sleep(0.2)
 
 
 def _read_ahead(place: Place) -> None:

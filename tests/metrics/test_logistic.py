@@ -14,7 +14,7 @@ def test_it_finds_the_curve_that_made_the_answers():
 
 
 def test_the_mean_probability_is_the_share_of_right_answers():
-    """Where the offset is free, the likelihood is largest there (Platt's targets move it a little)."""
+    """Where the offset is free, the likelihood is largest there; Platt's targets move it little."""
     rng = np.random.default_rng(1)
     scores, right = rng.random(5000), rng.random(5000) < 0.3
     slope, offset = fit_logistic(scores, right)
