@@ -157,7 +157,7 @@ def _is_verb(
     if not subject:
         return not before and not word.noun  # an order: "add salt"
     several = before in _PLURAL or (before.endswith("s") and _word(before).noun)
-    return (not word.noun and not word.other) or several or _opens(after)
+    return (not word.noun and not word.other) or (several and not word.other) or _opens(after)
 
 
 def _names(word: _Word) -> bool:
