@@ -17,8 +17,10 @@ common at IoU theta, 2/3 at 0.5):
 7. TOO_LONG: covers at least the share of a true window that is shorter.
 8. WRONG_PLACE: all the rest.
 
-By the share, an answer of the right length is never too short or too long: it is in a wrong place.
-After DETAD (ECCV 2018), whose kinds know neither merged nor split nor too short and too long.
+A true window without length has IoU 0 with everything: it says that something is to be found, and
+nothing more. By the share, an answer of the right length is never too short or too long: it is in a
+wrong place. After DETAD (ECCV 2018), whose kinds know neither merged nor split, nor too short from
+too long.
 """
 
 from __future__ import annotations
@@ -155,21 +157,22 @@ def _kinds(
     overlap = iou(spans, truth)  # (Q, P, M)
     found = _matched(overlap, threshold)
     right = np.asarray(found >= 0)
-    taken = _one_hot(found, truth.shape[1]).any(1)  # (Q, M)
+    taken = np.asarray(_one_hot(found, truth.shape[1]).any(1))  # (Q, M)
 
     share = 2 * threshold / (1 + threshold) - _SLACK
     inside, cover = _shares(spans, truth)
     length = (spans[..., 1] - spans[..., 0])[..., None]  # (Q, P, 1)
-    longer = length > (truth[..., 1] - truth[..., 0])[:, None]
-    pair = given[..., None] & there[:, None]
+    extent = truth[..., 1] - truth[..., 0]
+    longer = length > extent[:, None]
+    pair = given[..., None] & (extent > 0)[:, None]  # no answer can be a window without length
     covers = pair & (cover >= share)
     short = np.asarray(pair & (inside >= share) & ~longer)
     long = np.asarray(covers & longer)
 
     repeats = np.asarray(overlap.max(-1, initial=0.0) >= threshold)
     merged = np.asarray(covers.sum(-1) >= 2)
-    free = ~right & ~repeats & ~merged
-    pieces = short & ~taken[:, None] & free[..., None]
+    free = np.asarray(~right & ~repeats & ~merged)
+    pieces = np.asarray(short & ~taken[:, None] & free[..., None])
     home = np.where(pieces.any(-1), np.where(pieces, overlap, -1.0).argmax(-1), -1)
     split = _split(spans, home)
 
@@ -264,7 +267,8 @@ def _meant(
         near = np.where(overlap > 0, overlap, -np.maximum(gap, 0.0))
     near = np.where(np.isnan(near), -np.inf, near)
     limit = {Kind.TOO_SHORT: short, Kind.TOO_LONG: long}
-    meant = near.argmax(-1)
+    near[np.broadcast_to(w[..., 1] <= w[..., 0], near.shape)] = -np.inf
+    meant = np.where(near.max(-1) > -np.inf, near.argmax(-1), -1)
     for which, allowed in limit.items():
         chosen = kind == which
         meant[chosen] = np.where(allowed, overlap, -1.0).argmax(-1)[chosen]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from grounding.metrics.diagnosis import ABSENT, WRONG, Bools, Diagnosis, Kind
+from grounding.metrics.diagnosis import ABSENT, WRONG, Diagnosis, Kind
 from grounding.metrics.retrieval import Floats, absence_counts, f1, iou, query_values
 from grounding.timeline import Ints
 
@@ -38,7 +38,9 @@ def repaired(diagnosis: Diagnosis, kind: Kind) -> tuple[Floats, Floats]:
         wide[:, : spans.shape[1]] = spans
         wide[rows] = np.nan
         if kind == Kind.MISSED:
-            wide[rows, : diagnosis.truth.shape[1]] = diagnosis.truth[rows]
+            truth = diagnosis.truth[rows]
+            findable = (truth[..., 1] > truth[..., 0])[..., None]
+            wide[rows, : truth.shape[1]] = np.where(findable, truth, np.nan)
         return _closed(wide), absent
     rows = np.flatnonzero((diagnosis.answers == kind).any(-1))
     if not len(rows):
@@ -86,15 +88,15 @@ def _moved(diagnosis: Diagnosis, rows: Ints, kind: Kind) -> Floats:
     wide[:, :, 0] = spans
     taken = np.zeros((len(rows), moments), bool)
     for place in range(places):
-        own = window[:, place, None] == np.arange(moments)
+        own = np.asarray(window[:, place, None] == np.arange(moments))
         wrong = np.asarray(answers[:, place] == kind)
         wanted = diagnosis.covers[rows, place] if kind == Kind.MERGED else own
-        new: Bools = wanted & ~taken & wrong[:, None]
+        new = np.asarray(wanted & ~taken & wrong[:, None])
         if kind == Kind.MERGED:
             wide[wrong, place] = np.where(new[wrong][..., None], truth[wrong], np.nan)
         else:
             moved = truth[np.arange(len(rows)), window[:, place]]
-            wide[wrong, place, 0] = np.where(new.any(-1)[:, None], moved, np.nan)[wrong]
+            wide[wrong, place, 0] = np.where(np.any(new, -1, keepdims=True), moved, np.nan)[wrong]
         right = np.asarray(answers[:, place] == Kind.RIGHT)
         taken |= new | (own & right[:, None])
     return _closed(wide.reshape(len(rows), places * slots, 2))

@@ -170,6 +170,11 @@ def _opens(after: list[str]) -> bool:
     return bool(after) and (after[0] in _NOT_AFTER or after[0] in {"up", "down", "out", "to"})
 
 
+def words(sentence: str) -> list[str]:
+    """The words in lower case, without punctuation and numbers."""
+    return [term for term in _tokens(sentence) if term not in _ENDS]
+
+
 def main_verb(sentence: str) -> str:
     """The base form of what the sentence says is done; "" where no verb is found.
 
