@@ -100,18 +100,24 @@ def _problem(row: Row, kind: str, value: str) -> Problem:
     return Problem(kind, row.line, row.vid, row.text, value, row.source)
 
 
+def _s(time: float) -> str:
+    """Seconds to the millisecond: closer than that nothing is called wrong."""
+    return f"{time:.3f}".rstrip("0").rstrip(".") if abs(time) < 1e9 else f"{time:.6g}"
+
+
 def _said(span: Span) -> str:
-    return f"{span[0]:.10g} to {span[1]:.10g} s"
+    return f"{_s(span[0])} to {_s(span[1])} s"
 
 
-def _differs(row: Row, media: Media | None) -> Recording | None:
-    """The recording, where the row's duration is not its own."""
+def _differs(row: Row, media: Media | None) -> tuple[float, float] | None:
+    """The row's duration and its recording's, where they are more than a frame apart."""
     recording = media.get(row.vid) if media else None
     if recording is None or row.duration is None:
         return None
-    # the frame's own length is stored rounded
-    off = abs(recording.duration - row.duration) > recording.frame * 1.001
-    return recording if off else None
+    # a frame's length is stored rounded
+    if abs(recording.duration - row.duration) <= recording.frame * 1.001:
+        return None
+    return row.duration, recording.duration
 
 
 def _window_kinds(span: Span, duration: float | None, is_click: bool) -> list[str]:
@@ -126,12 +132,10 @@ def _window_kinds(span: Span, duration: float | None, is_click: bool) -> list[st
     return kinds
 
 
-def _glance_kind(row: Row, windows: Sequence[Span], duration: float | None) -> str | None:
-    if row.glance is None:
-        return None
-    if row.glance < 0 or (duration is not None and row.glance > duration + END_SLACK):
+def _glance_kind(glance: float, windows: Sequence[Span], duration: float | None) -> str | None:
+    if glance < 0 or (duration is not None and glance > duration + END_SLACK):
         return GLANCE_OUTSIDE_RECORDING
-    inside = any(min(span) <= row.glance <= max(span) for span in windows)
+    inside = any(min(span) <= glance <= max(span) for span in windows)
     return GLANCE_OUTSIDE_MOMENT if windows and not inside else None
 
 
@@ -140,18 +144,19 @@ def _faults(row: Row, media: Media | None) -> Iterator[tuple[str, str]]:
         yield EMPTY_TEXT, "there is no sentence"
     duration = row.duration
     if duration is None or duration <= 0:
-        yield MISSING_DURATION, "none is given" if duration is None else f"it is {duration:.10g} s"
+        yield MISSING_DURATION, "none is given" if duration is None else f"it is {_s(duration)} s"
         duration = None
-    if recording := _differs(row, media):
-        yield DURATION_DIFFERS, f"{duration:.10g} s; the recording has {recording.duration:.10g} s"
-    ends = "" if duration is None else f"; the recording ends at {duration:.10g} s"
+    if lengths := _differs(row, media):
+        yield DURATION_DIFFERS, f"{_s(lengths[0])} s; the recording has {_s(lengths[1])} s"
+    ends = "" if duration is None else f"; the recording ends at {_s(duration)} s"
     for span in row.windows:
         for kind in _window_kinds(span, duration, _is_click(row)):
             yield kind, _said(span) + (ends if kind == PAST_END else "")
-    if outside := _glance_kind(row, row.windows, duration):
+    glance = row.glance
+    if glance is not None and (outside := _glance_kind(glance, row.windows, duration)):
         moments = "; its moment is " + ", ".join(map(_said, row.windows[:3]))
         about = ends if outside == GLANCE_OUTSIDE_RECORDING else moments
-        yield outside, f"{row.glance:.10g} s{about}"
+        yield outside, f"{_s(glance)} s{about}"
 
 
 def _is_click(row: Row) -> bool:
@@ -210,16 +215,17 @@ def _meets(union: Sequence[Span], span: Span) -> bool:
 
 def _repair(row: Row, media: Media | None) -> tuple[Row | None, list[Problem]]:
     changes = []
-    if recording := _differs(row, media):
-        value = f"{row.duration:.10g} s -> {recording.duration:.10g} s"
+    if lengths := _differs(row, media):
+        value = f"{_s(lengths[0])} s -> {_s(lengths[1])} s"
         changes.append(_problem(row, DURATION_DIFFERS, value))
-        row = replace(row, duration=recording.duration)
+        row = replace(row, duration=lengths[1])
     limit = row.duration if row.duration is not None and row.duration > 0 else None
+    end = math.inf if limit is None else limit
     windows: list[Span] = []
     for span in row.windows:
         kinds = _window_kinds(span, limit, _is_click(row))
-        start, end = (max(min(t, math.inf if limit is None else limit), 0.0) for t in span)
-        better = (min(start, end), max(start, end)) if kinds else span
+        times = sorted(min(max(time, 0.0), end) for time in span)
+        better = (times[0], times[1]) if kinds else span
         gone = better[0] == better[1] and span[0] != span[1]
         if better != span:
             after = "left out" if gone else _said(better)
@@ -230,10 +236,9 @@ def _repair(row: Row, media: Media | None) -> tuple[Row | None, list[Problem]]:
         return None, changes
     if windows != row.windows:
         row = replace(row, windows=windows)
-    if kind := _glance_kind(row, windows, limit):
-        assert row.glance is not None
-        glance = _nearest(row.glance, windows or [(0.0, math.inf if limit is None else limit)])
-        changes.append(_problem(row, kind, f"{row.glance:.10g} s -> {glance:.10g} s"))
+    if row.glance is not None and (kind := _glance_kind(row.glance, windows, limit)):
+        glance = _nearest(row.glance, windows or [(0.0, end)])
+        changes.append(_problem(row, kind, f"{_s(row.glance)} s -> {_s(glance)} s"))
         row = replace(row, glance=glance)
     return row, changes
 

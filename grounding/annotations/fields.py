@@ -59,7 +59,7 @@ def text(value: Any, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} is {value[:40]!a}; it holds half a character") from None
+        raise ValueError(f"{name} is {shown(value)}; it holds half a character") from None
     return value
 
 

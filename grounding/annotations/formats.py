@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from pathlib import Path
 
 from grounding.annotations import (
@@ -80,10 +79,9 @@ def written_as(path: Path) -> str:
     Raises:
         BadInput: none has it, or several.
     """
-    can: Iterable[str] = (n for n, each in FORMATS.items() if each.write is not None)
-    writable = list(can)
+    writable = [n for n, each in FORMATS.items() if each.write is not None]
     fitting = [n for n in writable if path.name.lower().endswith(FORMATS[n].suffixes[:1])]
     if len(fitting) == 1:
         return fitting[0]
-    said = " or ".join(fitting) if fitting else f"one of {', '.join(writable)}"
+    said = " or ".join(fitting or writable)
     raise BadInput(f"{path}: its name does not tell its format; say --to {said}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from grounding.annotations.fields import text
 from grounding.annotations.row import Options, Row
 from grounding.annotations.source import lines_of, read_text
 from grounding.errors import AnnotationError
@@ -43,8 +44,8 @@ def by_line(parse: Parse) -> Read:
     """A reader of text files: `parse` gives a line's rows."""
 
     def read(path: Path, options: Options) -> Iterator[Row]:
-        for line, text in lines_of(path):
-            yield from _rows(parse, Entry(path, line, "", text), options)
+        for number, line in lines_of(path):
+            yield from _rows(parse, Entry(path, number, "", line), options)
 
     return read
 
@@ -71,6 +72,7 @@ def by_member(parse: Parse) -> Read:
 
 def _rows(parse: Parse, entry: Entry, options: Options) -> list[Row]:
     try:
+        text(entry.name, "the key")
         return list(parse(entry, options))
     except KeyError as error:
         wrong = f"the key {error} is missing; add it"
@@ -106,40 +108,40 @@ def members_of(path: Path) -> Iterator[Entry]:
     Raises:
         AnnotationError: naming file and line.
     """
-    text = read_text(path)
-    at = _skip(text, 0)
-    keyed = text[at : at + 1] == "{"
-    if not keyed and text[at : at + 1] != "[":
-        _refuse(path, text, at, "it must be a list [...] or an object {...}")
-    at = _skip(text, at + 1)
+    whole = read_text(path)
+    at = _skip(whole, 0)
+    keyed = whole[at : at + 1] == "{"
+    if not keyed and whole[at : at + 1] != "[":
+        _refuse(path, whole, at, "it must be a list [...] or an object {...}")
+    at = _skip(whole, at + 1)
     place, line, counted = 0, 1, 0
-    while text[at : at + 1] != ("}" if keyed else "]"):
+    while whole[at : at + 1] != ("}" if keyed else "]"):
         if place:
-            if text[at : at + 1] != ",":
-                _refuse(path, text, at, "a comma or the end should stand here")
-            at = _skip(text, at + 1)
-        line, counted = line + text.count("\n", counted, at), at
+            if whole[at : at + 1] != ",":
+                _refuse(path, whole, at, "a comma or the end should stand here")
+            at = _skip(whole, at + 1)
+        line, counted = line + whole.count("\n", counted, at), at
         name: Any = str(place)
         if keyed:
-            name, at = _value(path, text, at)
-            if not isinstance(name, str) or text[at : at + 1] != ":":
-                _refuse(path, text, counted, "a key and a colon should stand here")
-            at = _skip(text, at + 1)
-        value, at = _value(path, text, at)
+            name, at = _value(path, whole, at)
+            if not isinstance(name, str) or whole[at : at + 1] != ":":
+                _refuse(path, whole, counted, "a key and a colon should stand here")
+            at = _skip(whole, at + 1)
+        value, at = _value(path, whole, at)
         yield Entry(path, line, name, value)
         place += 1
-    if (rest := _skip(text, at + 1)) < len(text):
-        _refuse(path, text, rest, "something follows the end")
+    if (rest := _skip(whole, at + 1)) < len(whole):
+        _refuse(path, whole, rest, "something follows the end")
 
 
-def _value(path: Path, text: str, at: int) -> tuple[Any, int]:
+def _value(path: Path, whole: str, at: int) -> tuple[Any, int]:
     try:
-        value, end = _DECODER.raw_decode(text, at)
+        value, end = _DECODER.raw_decode(whole, at)
     except json.JSONDecodeError as error:
-        _refuse(path, text, error.pos, error.msg)
+        _refuse(path, whole, error.pos, error.msg)
     except (ValueError, RecursionError) as error:
-        _refuse(path, text, at, _reason(error))
-    return value, _skip(text, end)
+        _refuse(path, whole, at, _reason(error))
+    return value, _skip(whole, end)
 
 
 def _reason(error: Exception) -> str:
@@ -148,11 +150,11 @@ def _reason(error: Exception) -> str:
     return getattr(error, "msg", "a number of thousands of digits")
 
 
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
+def _skip(whole: str, at: int) -> int:
+    found = _BLANK.match(whole, at)
     return found.end() if found else at
 
 
-def _refuse(path: Path, text: str, at: int, wrong: str) -> NoReturn:
-    line = text.count("\n", 0, at) + 1
+def _refuse(path: Path, whole: str, at: int, wrong: str) -> NoReturn:
+    line = whole.count("\n", 0, at) + 1
     raise AnnotationError(f"{path}:{line}: not JSON ({wrong}); is the file whole?")
