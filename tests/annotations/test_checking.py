@@ -67,20 +67,21 @@ def test_repeated_queries_are_held_against_the_first():
     assert "2 to 3 s" in problems[0].value and "line 1: 1 to 2 s" in problems[0].value
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=6),
-    st.tuples(st.integers(0, 12), st.integers(0, 12)),
-)
+span = st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(lambda w: w[0] != w[1])
+
+
+@given(st.lists(span, min_size=1, max_size=6), span)
 def test_disjoint_means_that_no_time_is_shared(before, window):
-    rows = replace(GOOD, windows=before), replace(GOOD, windows=[window])
-    kind = kinds(*rows)[-1]
-    low, high = min(window), max(window)
-    shared = any(
-        min(high, max(w)) > max(low, min(w))
-        or (low <= max(w) and min(w) <= high and (low == high or min(w) == max(w)))
-        for w in before
-    )
-    assert (kind == "same sentence twice") == shared
+    kind = kinds(replace(GOOD, windows=before), replace(GOOD, windows=[window]))[-1]
+    shared = any(min(max(window), max(w)) > max(min(window), min(w)) for w in before)
+    assert kind == ("same sentence twice" if shared else "same query, disjoint moment")
+
+
+@pytest.mark.parametrize("at,shared", [(1.5, True), (2.0, True), (3.0, False)])
+def test_an_instant_is_shared_where_it_lies_in_a_moment(at, shared):
+    for pair in ([GOOD.windows, [(at, at)]], [[(at, at)], GOOD.windows]):
+        kind = kinds(*(replace(GOOD, windows=windows) for windows in pair))[-1]
+        assert (kind == "same sentence twice") == shared
 
 
 def test_a_duration_may_be_a_frame_off_but_not_more():
