@@ -98,17 +98,6 @@ def identity(value: Any, name: str) -> int | str:
     return value
 
 
-def span(value: Any, name: str) -> tuple[float, float]:
-    """One [start, end].
-
-    Raises:
-        ValueError: it is not a list of two numbers.
-    """
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError(f"{name} holds {shown(value)}; each must be a list of 2 numbers")
-    return number(value[0], f"a start in {name}"), number(value[1], f"an end in {name}")
-
-
 def spans(value: Any, name: str) -> list[tuple[float, float]]:
     """A list of [start, end].
 
@@ -117,7 +106,13 @@ def spans(value: Any, name: str) -> list[tuple[float, float]]:
     """
     if not isinstance(value, list):
         raise ValueError(f"{name} is {shown(value)}; it must be a list of [start, end]")
-    return [span(each, name) for each in value]
+    first, last = f"a start in {name}", f"an end in {name}"
+    found = []
+    for each in value:
+        if not isinstance(each, list) or len(each) != 2:
+            raise ValueError(f"{name} holds {shown(each)}; each must be a list of 2 numbers")
+        found.append((number(each[0], first), number(each[1], last)))
+    return found
 
 
 def besides(row: Mapping[str, Any], *known: str) -> dict[str, Any]:

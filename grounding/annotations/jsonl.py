@@ -26,7 +26,7 @@ _KNOWN = (
     "needs",
     "saliency_scores",
 )
-_REQUIRED = ("qid", "vid", "query", "duration")
+_REQUIRED = ("qid", "vid", "query", "duration", "relevant_windows")
 
 
 def _rows(entry: Entry, options: Options) -> Iterator[Row]:
@@ -53,10 +53,9 @@ def _rows(entry: Entry, options: Options) -> Iterator[Row]:
 
 def _strict_rows(entry: Entry, options: Options) -> Iterator[Row]:
     """One line of a dataset folder, where everything must be there."""
-    spans(entry.value["relevant_windows"], "relevant_windows")
     for key in _REQUIRED:
         if entry.value[key] is None:
-            raise ValueError(f"{key} is null; give it a value")
+            raise ValueError(f"{key} is None; give it a value")
     yield from _rows(entry, options)
 
 
