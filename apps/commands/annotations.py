@@ -146,15 +146,12 @@ def _convert(args: argparse.Namespace) -> None:
     target = args.to or written_as(args.target)
     format_named(target, writing=True)  # before IN is read
     file = _opened(args)
-    rows = file.rows
-    if args.clamp:
-        rows, repairs = file.repaired()
-        lost = len(file.rows) - len(rows)
-        for line in _listed(file.path, repairs):
-            say(line, args.quiet)
-        if lost:
-            say(f"queries left out, for nothing remains of their moments: {lost}", args.quiet)
+    rows, repairs = file.repaired() if args.clamp else (file.rows, [])
     samples = samples_of(rows, path=file.path)
     write(args.target, samples, target, Options(args.rate, args.vid))
+    for line in _listed(file.path, repairs):
+        say(line, args.quiet)
+    if lost := len(file.rows) - len(rows):
+        say(f"queries left out, for nothing remains of their moments: {lost}", args.quiet)
     came = f"{file.path} ({file.format}) -> {args.target} ({target})"
     say(f"{came}: {len(samples)} queries of {len({s.vid for s in samples})} recordings", args.quiet)
