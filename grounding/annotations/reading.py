@@ -11,6 +11,7 @@ from grounding.annotations.durations import Recording, measure, read_durations, 
 from grounding.annotations.formats import format_named, sniff
 from grounding.annotations.row import Options, Row
 from grounding.annotations.samples import numbered, samples_of
+from grounding.errors import AnnotationError
 from grounding.files import write_text
 from grounding.types import Sample
 
@@ -48,7 +49,23 @@ def read_rows(path: str | Path, format: str | None = None, options: Options = PL
         BadInput: there is no such format.
     """
     path = Path(path)
-    return numbered(format_named(format or sniff(path)).read(path, options))
+    rows = numbered(format_named(format or sniff(path)).read(path, options))
+    for row in rows:
+        for name, value in (("vid", row.vid), ("sentence", row.text), ("qid", str(row.qid))):
+            if not value.isascii():
+                _require_text(path, row, name, value)
+    return rows
+
+
+def _require_text(path: Path, row: Row, name: str, value: str) -> None:
+    """JSON can spell half a character, which nothing can be written with."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        where = f"{row.source or path}:{row.line}"
+        raise AnnotationError(
+            f"{where}: {name} {value[:40]!r} holds half a character; correct it"
+        ) from None
 
 
 def opened(

@@ -63,4 +63,6 @@ def beginning(path: Path) -> str:
             head = file.read(HEAD)
     except FileNotFoundError:
         raise AnnotationError(f"{path}: no such file") from None
-    return head.decode("utf-8-sig", errors="replace")
+    # some tools write UTF-16; whether a format takes it is for its reader to say
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return head.decode(encoding, errors="replace")

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grounding.annotations import FORMATS, Options, read, read_rows, samples_of, write
+from grounding.annotations.formats import sniff
 from grounding.errors import AnnotationError
 from grounding.types import Moment, Query, Sample
 from tests.annotations.examples import BESIDE, EXAMPLES, put
@@ -108,14 +109,21 @@ def test_a_byte_order_mark_changes_nothing(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("byte", [b"\xff", b"\x00"])
-def test_a_byte_that_is_no_text_is_named_with_its_line(tmp_path, name, byte):
+def test_a_byte_that_is_no_text_is_named_with_its_line(tmp_path, name):
     data = text_of(name).encode()
     at = len(data) // 2
-    path = place(tmp_path, name, data[:at] + byte + data[at:])
+    path = place(tmp_path, name, data[:at] + b"\xff" + data[at:])
     line = data.count(b"\n", 0, at) + 1
     with pytest.raises(AnnotationError, match=f"^{re.escape(str(path))}:{line}: "):
         read_rows(path, name, OPTIONS)
+    place(tmp_path, name, data[:at] + b"\x00" + data[at:])
+    with pytest.raises(AnnotationError, match=rf"^{re.escape(str(path))}:\d+: "):
+        read_rows(path, name, OPTIONS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_good_file_is_found_out(tmp_path, name):
+    assert sniff(place(tmp_path, name, text_of(name).encode())) == name
 
 
 @folder_kept

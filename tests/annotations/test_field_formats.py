@@ -5,13 +5,12 @@ import math
 
 import pytest
 
-from grounding.annotations import FORMATS, Options, read, read_rows
+from grounding.annotations import Options, read, read_rows
 from grounding.annotations.formats import sniff
 from grounding.errors import AnnotationError, BadInput
 from tests.annotations.examples import (
     ACTIVITYNET,
     BABEL,
-    EXAMPLES,
     JSONL,
     RTL_TRAIN,
     TACOS,
@@ -21,13 +20,6 @@ from tests.annotations.examples import (
 
 def brief(row):
     return row.vid, row.text, row.windows, row.duration
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_a_format_is_found_out(tmp_path, name):
-    path = put(tmp_path, name)
-    assert sniff(path) == name
-    assert FORMATS[name].note
 
 
 def test_dataset_lines_may_lack_what_only_a_dataset_folder_needs(tmp_path):
