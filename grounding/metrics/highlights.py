@@ -81,9 +81,11 @@ def highlight_values(
             scores[row, : len(given)] = given
             judged[row, :clips] = truth[query]
         least = np.array(list(LEVELS.values()), np.float64)
-        positive = judged[..., None] >= least  # (Q, L, A, B)
-        precision = _precision(scores, positive, judged[..., 0] >= 0).mean(1)  # (Q, B)
-        hit = positive[np.arange(stop - start), best].any(1)  # of any person
+        positive = np.greater_equal(judged[..., None], least)  # (Q, L, A, B)
+        precision = _precision(scores, positive, np.greater_equal(judged[..., 0], 0)).mean(
+            1
+        )  # (Q, B)
+        hit = np.asarray(positive[np.arange(stop - start), best].any(1))  # of any person
         for place, level in enumerate(LEVELS):
             values[f"HL-{level}-mAP"][start:stop] = precision[:, place]
             values[f"HL-{level}-Hit1"][start:stop] = hit[:, place]
