@@ -58,6 +58,9 @@ def test_an_answer_where_nothing_is_is_a_false_alarm_unless_it_is_taken_back():
     assert kinds([[0, 10]], [], absent=0.4) == ([K.FALSE_ALARM], K.FALSE_ALARM)
     assert kinds([[0, 10]], [], absent=0.5) == ([], K.RIGHT)
     assert kinds([], []) == ([], K.RIGHT)
+    none = np.zeros((2, 0, 2))
+    assert diagnose(none, none).queries.tolist() == [K.RIGHT, K.RIGHT]
+    assert set(gains(diagnose(none, none))["missed"].values()) == {0}
 
 
 def test_no_answer_and_a_moment_said_to_be_absent_are_missed():
