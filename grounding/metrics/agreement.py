@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from grounding.errors import BadInput
 from grounding.metrics.groups import bootstrap_means
 from grounding.metrics.retrieval import RECALLS, Floats, iou, query_values
 
@@ -63,7 +64,12 @@ def human_ceiling(annotations: Floats) -> dict[str, Floats]:
 
     Returns:
         `R1@0.3 best` ... `mIoU mean` -> (Q,) in [0, 1]; NaN where fewer than two answered.
+
+    Raises:
+        BadInput: fewer than two people.
     """
+    if annotations.shape[1] < 2:
+        raise BadInput(f"{annotations.shape[1]} person alone has no ceiling; give two or more")
     totals: dict[str, Floats] = {}
     counts = np.zeros(len(annotations))
     for person in range(annotations.shape[1]):

@@ -70,7 +70,8 @@ class Meteor:
 
 
 def _numbered(sentences: Sequence[str]) -> dict[int, list[str]]:
-    return {i: [sentence] for i, sentence in enumerate(sentences)}
+    # METEOR reads one sentence a line
+    return {i: [" ".join(sentence.split())] for i, sentence in enumerate(sentences)}
 
 
 def _library(module: str, name: str, java: str | None = None) -> Any:

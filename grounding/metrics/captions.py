@@ -67,7 +67,8 @@ def soda_c(
     precision = sum / captions told, recall = sum / captions true, F their harmonic mean; with
     several sets of references the one with the best F. SODA_c is the mean F over videos; a video
     about which nothing was told has 0. The authors' program gives METEOR its two sentences the
-    other way round: `lambda told, true: meteor(true, told)` follows it.
+    other way round: `lambda told, true: meteor(true, told)` follows it. (Its first release summed
+    over all videos before dividing; later evaluators take the mean over videos, as here.)
 
     Args:
         predicted: one per video.
@@ -129,7 +130,7 @@ def dense_scores(
     """
     _check(predicted, references)
     overlaps = [
-        [iou(told.windows, true.windows) for true in true_sets]
+        [iou(_spans(told), _spans(true)) for true in true_sets]
         for told, true_sets in zip(predicted, references, strict=True)
     ]
     found: dict[str, dict[str, Floats]] = {}
@@ -179,7 +180,11 @@ def _check(predicted: Sequence[Told], references: Sequence[Sequence[Told]]) -> N
                 )
 
 
+def _spans(told: Told) -> Floats:
+    return np.asarray(told.windows, np.float64).reshape(-1, 2)
+
+
 def _sorted(told: Told) -> Told:
-    windows = np.asarray(told.windows, np.float64).reshape(-1, 2)
+    windows = _spans(told)
     order = np.argsort(windows[:, 0], kind="stable")
     return Told(windows[order], [told.sentences[i] for i in order])

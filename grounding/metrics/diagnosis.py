@@ -122,8 +122,8 @@ def diagnose(
         )
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold {threshold} is no IoU above 0 and at most 1")
-    spans = np.asarray(predicted, np.float64)[:, :keep, :2]
-    windows = np.asarray(truth, np.float64)
+    spans = _one_or_more(np.asarray(predicted, np.float64)[:, :keep, :2])
+    windows = _one_or_more(np.asarray(truth, np.float64))
     for name, given in (("predicted", spans), ("true", windows)):
         turned = (given[..., 1] < given[..., 0]).any(-1)
         if turned.any():
@@ -142,7 +142,7 @@ def diagnose(
             spans[part], windows[part], said[part] >= ABSENT, threshold
         )
     asked = ~np.isnan(windows[..., 0]).all(-1)
-    first = answers[:, 0] if places else np.full(queries, Kind.NONE, np.int8)
+    first = answers[:, 0]
     kinds = np.where(first != Kind.NONE, first, np.where(asked, Kind.MISSED, Kind.RIGHT))
     return Diagnosis(
         spans, windows, said, threshold, answers, kinds.astype(np.int8), window, covers
@@ -197,8 +197,6 @@ def _matched(overlap: Floats, threshold: float) -> Ints:
     """(Q, P, M) -> (Q, P) the true window each answer takes, in rank order; -1 = none."""
     queries, places, moments = overlap.shape
     found = np.full((queries, places), -1, np.int64)
-    if not moments:
-        return found
     rows = np.arange(queries)
     free = np.ones((queries, moments), bool)
     for place in range(places):
@@ -259,8 +257,6 @@ def _meant(
     long: Bools,
 ) -> Ints:
     """(Q, P) the true window that an answer is about; -1 without one."""
-    if not truth.shape[1]:
-        return np.full(kind.shape, -1, np.int64)
     a, w = spans[:, :, None], truth[:, None]
     gap = np.maximum(a[..., 0] - w[..., 1], w[..., 0] - a[..., 1])  # (Q, P, M) seconds between
     with np.errstate(invalid="ignore"):
@@ -274,6 +270,11 @@ def _meant(
         meant[chosen] = np.where(allowed, overlap, -1.0).argmax(-1)[chosen]
     meant = np.where(kind == Kind.RIGHT, found, np.where(kind == Kind.SPLIT, home, meant))
     return np.where((kind == Kind.NONE) | (kind == Kind.FALSE_ALARM), -1, meant).astype(np.int64)
+
+
+def _one_or_more(spans: Floats) -> Floats:
+    """(Q, N, 2) with at least one column."""
+    return spans if spans.shape[1] else np.full((len(spans), 1, 2), np.nan)
 
 
 def _one_hot(window: Ints, moments: int) -> Bools:

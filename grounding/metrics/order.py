@@ -7,7 +7,6 @@ published defects mended; text, audio and group scores as in Winoground and Comp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import comb
 
 import numpy as np
@@ -255,6 +254,15 @@ def zste_5(
     }
 
 
+def summary(rates: dict[str, Rate]) -> list[str]:
+    """One line a rate, with its definition beside the number."""
+    return [
+        f"{name}: {r.percent:.1f} [{r.low:.1f}, {r.high:.1f}], chance {r.chance:.1f}, "
+        f"{r.count} items, {r.ties} ties ({r.definition})"
+        for name, r in rates.items()
+    ]
+
+
 def _share(right: npt.ArrayLike) -> Floats:
     return np.asarray(right, np.float64)
 
@@ -279,6 +287,8 @@ def _share_of_best(s: Floats, target: Ints) -> tuple[Floats, npt.NDArray[np.bool
 
 
 def _pairs(pair: npt.ArrayLike, items: int, total: int) -> Ints:
+    if total < 2:
+        raise BadInput(f"similarity has {total} texts; a pair of classes needs two or more")
     classes = places("pair", pair, total, items, 2)
     if (classes[:, 0] == classes[:, 1]).any():
         item = int((classes[:, 0] == classes[:, 1]).argmax())
@@ -311,12 +321,3 @@ def _top_two(s: Floats, pair: Ints) -> tuple[Floats, Floats, npt.NDArray[np.bool
         np.where(field == 1, 1.0, 1 - none_of_two),
     )
     return both, one, ((both > 0) & (both < 1)) | ((one > 0) & (one < 1))
-
-
-def summary(rates: dict[str, Rate]) -> Sequence[str]:
-    """One line a rate, with its definition beside the number."""
-    return [
-        f"{name}: {r.percent:.1f} [{r.low:.1f}, {r.high:.1f}], chance {r.chance:.1f}, "
-        f"{r.count} items, {r.ties} ties ({r.definition})"
-        for name, r in rates.items()
-    ]

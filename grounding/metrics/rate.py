@@ -67,7 +67,12 @@ def rate(
         chance: in [0, 1].
         groups: (N,) what each item was made from (recording, pair of classes), where items are not
             independent: the interval is then a bootstrap over groups instead of Wilson's.
+
+    Raises:
+        BadInput: another number of groups than of items.
     """
+    if groups is not None and np.shape(groups) != (len(values),):
+        raise BadInput(f"groups has shape {np.shape(groups)} for {len(values)} items; one each")
     count = len(values)
     mean = float(values.mean()) if count else math.nan
     if groups is None:

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from grounding.metrics.diagnosis import ABSENT, WRONG, Diagnosis, Kind
-from grounding.metrics.retrieval import Floats, absence_counts, f1, iou, query_values
+from grounding.metrics.retrieval import RECALLS, Floats, absence_counts, f1, iou, query_values
 from grounding.timeline import Ints
 
+_QUERIES = 10_000  # mended at a time
+_FIRST = max(k for k, _ in RECALLS)
 Metric = Callable[[Floats, Floats], dict[str, float]]  # predicted, truth -> percent
 
 
@@ -43,17 +45,15 @@ def repaired(diagnosis: Diagnosis, kind: Kind) -> tuple[Floats, Floats]:
             wide[rows, : truth.shape[1]] = np.where(findable, truth, np.nan)
         return _closed(wide), absent
     rows = np.flatnonzero((diagnosis.answers == kind).any(-1))
-    if not len(rows):
-        return spans, absent
-    if kind == Kind.DUPLICATE:
-        mended = _without_duplicates(diagnosis, rows)
-    else:
-        mended = _moved(diagnosis, rows, kind)
-    width = max(spans.shape[1], mended.shape[1])
+    mend = _without_duplicates if kind == Kind.DUPLICATE else _moved
+    parts = [rows[i : i + _QUERIES] for i in range(0, len(rows), _QUERIES)]
+    mended = [mend(diagnosis, part, kind) for part in parts]
+    width = max([spans.shape[1], *(answers.shape[1] for answers in mended)])
     wide = np.full((len(spans), width, 2), np.nan)
     wide[:, : spans.shape[1]] = spans
     wide[rows] = np.nan
-    wide[rows, : mended.shape[1]] = mended
+    for part, answers in zip(parts, mended, strict=True):
+        wide[part, : answers.shape[1]] = answers
     return wide, absent
 
 
@@ -102,14 +102,14 @@ def _moved(diagnosis: Diagnosis, rows: Ints, kind: Kind) -> Floats:
     return _closed(wide.reshape(len(rows), places * slots, 2))
 
 
-def _without_duplicates(diagnosis: Diagnosis, rows: Ints) -> Floats:
+def _without_duplicates(diagnosis: Diagnosis, rows: Ints, kind: Kind) -> Floats:
     spans, truth = diagnosis.predicted[rows].copy(), diagnosis.truth[rows]
     answers, window = diagnosis.answers[rows], diagnosis.window[rows]
     every = np.arange(len(rows))
     meant = truth[every[:, None], window]  # (R, P, 2): NaN rows only where no window is meant
     overlap = iou(spans[:, :, None], meant[:, :, None])[..., 0, 0]
     for place in range(answers.shape[1]):
-        again = answers[:, place] == Kind.DUPLICATE
+        again = answers[:, place] == kind
         first = ((answers == Kind.RIGHT) & (window == window[:, place, None])).argmax(-1)
         better = again & (overlap[:, place] > overlap[every, first])
         spans[every[better], first[better]] = diagnosis.predicted[rows][better, place]
@@ -129,7 +129,7 @@ def _closed(spans: Floats) -> Floats:
 def _retrieval(predicted: Floats, truth: Floats) -> dict[str, float]:
     return {
         name: 100 * float(np.nanmean(value)) if (~np.isnan(value)).any() else 0.0
-        for name, value in query_values(predicted, truth).items()
+        for name, value in query_values(predicted[:, :_FIRST], truth).items()
     }
 
 

@@ -66,6 +66,8 @@ def _word(term: str) -> _Word:
     verbs = kinds.get("VERB") or kinds.get("AUX") or ()
     if not kinds and term.endswith(("ing", "ed")) and len(term) > 5:
         verbs = getAllLemmasOOV(term, "VERB").get("VERB", ())  # "vlogging"
+    if not kinds and term.endswith("s") and len(term) > 3:
+        return _Word(term[:-1], True, False, False, False, True, False, False)  # "vlogs"
     if not verbs:
         return _Word("", "NOUN" in kinds, "ADJ" in kinds, "ADV" in kinds, *[False] * 4)
     lemma = str(verbs[0])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from grounding.annotations.reannotated import read_reannotated
+from grounding.errors import BadInput
 from grounding.metrics import agreement
 from grounding.metrics.retrieval import pad_windows, query_values
 
@@ -36,6 +37,11 @@ def test_the_human_ceiling_by_hand():
     assert found["mIoU best"][:2] == pytest.approx([(1 + 1 + 1 / 3) / 3, 0])
     assert found["mIoU mean"][:2] == pytest.approx(agreement.pairwise(PEOPLE)[:2])
     assert np.isnan(found["mIoU best"][2:]).all() and not any(k.startswith("R5") for k in found)
+
+
+def test_one_person_alone_has_no_ceiling():
+    with pytest.raises(BadInput, match="1 person alone has no ceiling"):
+        agreement.human_ceiling(PEOPLE[:, :1])
 
 
 def test_people_against_the_data_sets_own_windows():

@@ -68,6 +68,13 @@ def test_the_best_of_several_reference_sets_counts_and_silence_scores_nothing():
     assert found["F"].tolist() == [1, 0]
 
 
+def test_a_video_about_which_nothing_was_told_may_have_empty_lists():
+    nothing, true = Told(np.zeros(0), []), said((0, 10, "a man"))
+    assert soda_c([nothing], [[true]], words)["F"].tolist() == [0]
+    scores = dense_scores([nothing], [[true]], {"any": lambda told, true: 1.0})
+    assert scores["any"]["mean"].tolist() == [0]
+
+
 def test_bad_captions_are_named():
     with pytest.raises(BadInput, match="video 0 has no true captions"):
         soda_c([said()], [[said()]], words)

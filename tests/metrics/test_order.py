@@ -43,6 +43,10 @@ def test_a_score_that_is_no_number_is_named():
         order.chronology([1.0, 2.0], [0.0])
     with pytest.raises(BadInput, match="pair: item 0 is twice class 1"):
         order.zste_2(np.zeros((1, 3)), [[1, 1]], [True])
+    with pytest.raises(BadInput, match="needs two or more"):
+        order.zste_2(np.zeros((0, 1)), np.zeros((0, 2), int), [])
+    with pytest.raises(BadInput, match="groups has shape"):
+        order.chronology([1.0, 2.0], [0.0, 0.0], ["a"])
     with pytest.raises(BadInput, match="target holds 3"):
         order.zste_1(np.zeros((1, 3)), [3])
 

@@ -74,7 +74,7 @@ a human jumps twice.|jump|1
 The person is cleaning the floor with a mop.|clean|1
 """
 
-# written after the rules (all but the one for bare forms after a plural: "people cheer")
+# written after the rules, of which they got 27 verbs and 26 counts right; two rules came later
 UNSEEN = """
 a person grabs a broom and sweeps the floor.|grab|2
 the person is wiping a mirror with a cloth.|wipe|1
