@@ -141,23 +141,36 @@ def _fixed(relative: Floats, truth: Truth) -> dict[str, float]:
     return baselines.means(retrieval(spans[:, None], truth.windows))
 
 
-def _section(
-    truth: Truth, scored: Scored, floors: Floors, clips: int | None, candidates: Floats | None
-) -> Report:
+def metrics_of(truth: Truth, scored: Scored) -> dict[str, float]:
+    """Every metric in percent, without intervals."""
     metrics = baselines.means(scored.values)
-    counts = absence_counts(scored.said, truth.absent)
-    known = np.array(["relevant_windows" not in s.extra for s in truth.samples], bool)
-    counts[~known] = 0
-    vids = [s.vid for s in truth.samples]
-    intervals = bootstrap(scored.values, counts, vids)
     if truth.absent.any():
-        precision, recall = precision_recall(counts.sum(0))
-        metrics["absent-F1"] = _percent(f1(counts.sum(0)))
+        counts = _absences(truth, scored).sum(0)
+        precision, recall = precision_recall(counts)
+        metrics["absent-F1"] = _percent(f1(counts))
         metrics["absent-precision"] = _percent(precision)
         metrics["absent-recall"] = _percent(recall)
     error = reliability(scored.confidence, scored.right).error
     if not np.isnan(error):
         metrics["ECE"] = _percent(error)
+    return metrics
+
+
+def _absences(truth: Truth, scored: Scored) -> Floats:
+    """(Q, 3) absence counts; nothing where a file does not say whether anything is there."""
+    counts = absence_counts(scored.said, truth.absent)
+    known = np.array(["relevant_windows" not in s.extra for s in truth.samples], bool)
+    counts[~known] = 0
+    return counts
+
+
+def _section(
+    truth: Truth, scored: Scored, floors: Floors, clips: int | None, candidates: Floats | None
+) -> Report:
+    metrics = metrics_of(truth, scored)
+    vids = [s.vid for s in truth.samples]
+    intervals = bootstrap(scored.values, _absences(truth, scored), vids)
+    if "ECE" in metrics:
         low, high = error_interval(scored.confidence, scored.right, vids)
         intervals["ECE"] = (_percent(low), _percent(high))
     return {
