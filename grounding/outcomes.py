@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from grounding.errors import BadInput
+from grounding.metrics.average_precision import KEPT
+from grounding.metrics.diagnosis import Diagnosis, diagnose
 from grounding.metrics.retrieval import RECALLS, Floats, iou
 from grounding.timeline import Ints
 from grounding.types import Moment, Prediction, Sample
@@ -58,6 +60,8 @@ class Comparison:
         given: [run] every prediction of the run, as read.
         threshold: least IoU that counts as right.
         has_truth: False where nobody knows the true moments.
+        predicted: (R, Q, P, 2) the first ten moments, seconds; NaN where there are fewer.
+        truth: (Q, M, 2) the true moments, seconds; NaN where there are fewer.
         top: (R, Q, 2) the first moment, seconds; NaN without.
         iou: (R, Q) IoU of the first moment with the best true one; 0 without a moment, NaN where
             nothing is to be found or truth is unknown.
@@ -71,6 +75,8 @@ class Comparison:
         duration: (Q,) seconds of the recording.
         vids: names of the recordings, sorted; `recording`: (Q,) place in it.
         text: (Q) what `Filter.text` is looked for in.
+        agreement: (Q,) mean IoU of people who timed the same query; NaN where fewer than two did,
+            None where nobody is known.
     """
 
     samples: tuple[Sample, ...]
@@ -79,6 +85,8 @@ class Comparison:
     given: tuple[tuple[Prediction, ...], ...] = field(repr=False)
     threshold: float
     has_truth: bool
+    predicted: Floats = field(repr=False)
+    truth: Floats = field(repr=False)
     top: Floats
     iou: Floats
     best: Floats
@@ -92,6 +100,16 @@ class Comparison:
     vids: tuple[str, ...]
     recording: Ints
     text: tuple[str, ...] = field(repr=False)
+    agreement: Floats | None = field(repr=False, default=None)
+
+    @cached_property
+    def diagnosed(self) -> tuple[Diagnosis, ...]:
+        """Per run: what kind of mistake its answers are."""
+        rows = zip(self.predicted, self.absent, strict=True)
+        return tuple(
+            diagnose(predicted, self.truth, absent, threshold=self.threshold)
+            for predicted, absent in rows
+        )
 
     @cached_property
     def overlap(self) -> Floats:
@@ -135,6 +153,7 @@ def compare(
     *,
     threshold: float = 0.5,
     has_truth: bool = True,
+    agreement: Floats | None = None,
 ) -> Comparison:
     """Samples and predictions by run -> arrays.
 
@@ -148,8 +167,9 @@ def compare(
     truth = _spans(windows, max(map(len, windows), default=0))
     asked = np.fromiter(map(bool, windows), bool, queries)
     moments = [[p.moments if p else () for p in row] for row in matched]
-    spans = np.stack([_spans(row, _FIRST) for row in moments]) if runs else _none(0, queries, 1, 2)
-    found = iou(spans, truth).max(-1)  # (R, Q, 5): each moment with its best true one
+    spans = np.stack([_spans(row, KEPT) for row in moments]) if runs else _none(0, queries, 1, 2)
+    # (R, Q, 5): each moment with its best true one
+    found = iou(spans[:, :, :_FIRST], truth).max(-1)
     overlap = np.where(asked, found[..., 0], np.nan)
     score = _grid([[m[0].score if m else np.nan for m in row] for row in moments], queries)
     absent = _grid([[_absent(p) for p in row] for row in matched], queries)
@@ -184,6 +204,8 @@ def compare(
         given=tuple(map(tuple, answers.values())),
         threshold=threshold,
         has_truth=has_truth,
+        predicted=spans,
+        truth=truth,
         top=spans[..., 0, :],
         iou=overlap,
         best=np.where(asked, found.max(-1), np.nan),
@@ -196,6 +218,7 @@ def compare(
         duration=duration,
         vids=tuple(vids),
         recording=recording.astype(np.int64),
+        agreement=agreement,
         text=tuple(f"{s.query.text}\n{s.vid}\n{s.qid}".casefold() for s in samples),
     )
 

@@ -19,6 +19,10 @@ from grounding.timeline import Ints
 from grounding.types import Sample
 
 
+class NobodyAgrees(BadInput):
+    """The people timed other queries than these."""
+
+
 @dataclass(frozen=True, eq=False)
 class People:
     """What several people said of some of the samples.
@@ -41,20 +45,20 @@ def people_of(paths: Sequence[str | Path], samples: Sequence[Sample]) -> People:
 
     Raises:
         AnnotationError: naming file and line.
-        BadInput: none of the samples was timed by two people.
+        NobodyAgrees: none of the samples was timed by two people.
     """
     durations = {s.vid: s.duration for s in samples}
     place = {(s.vid, " ".join(s.query.text.split())): i for i, s in enumerate(samples)}
     said: dict[int, list[tuple[float, float]]] = {}
     unknown = 0
-    for query in read_reannotated(paths, durations):
+    for query in read_reannotated(paths, durations, lenient=True):
         row = place.get((query.vid, " ".join(query.text.split())))
         if row is None:
             unknown += 1
         else:
             said.setdefault(row, []).extend(query.windows)
     if max(map(len, said.values()), default=0) < 2:
-        raise BadInput(
+        raise NobodyAgrees(
             f"{paths[0]}: times none of the queries twice; are the annotations of the same videos?"
         )
     rows = sorted(said)
@@ -72,7 +76,7 @@ def judge(
     against the best and the mean person.
 
     Raises:
-        AnnotationError, BadInput: as `people_of`.
+        AnnotationError, NobodyAgrees: as `people_of`.
     """
     people = people_of(paths, samples)
     timed = [samples[row] for row in people.rows.tolist()]

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from grounding.annotations import read_predictions, read_samples
+from grounding.annotations.reannotated import COLUMNS
 from grounding.errors import BadInput, ConfigError
 from grounding.media import RECORDINGS
 from grounding.types import Prediction, Sample
@@ -31,12 +32,14 @@ class Found:
 
     Attributes:
         lines: JSONL files.
+        sheets: CSV files.
         runs: run folders.
         recordings: with the root each was found under.
         warnings: what was not looked at, and why.
     """
 
     lines: list[Path] = field(default_factory=list)
+    sheets: list[Path] = field(default_factory=list)
     runs: list[Path] = field(default_factory=list)
     recordings: dict[Path, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -122,8 +125,21 @@ def _file(path: Path, root: Path, found: Found) -> None:
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         found.lines.append(path)
+    elif suffix == ".csv":
+        found.sheets.append(path)
     elif suffix in RECORDINGS:
         found.recordings[path] = root
+
+
+def is_retimed(path: Path) -> bool:
+    """Whether a CSV file holds queries that several people timed, by its first line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.readline(_HEAD)
+    return head.decode("utf-8-sig", "replace").strip().split(",") == list(COLUMNS)
 
 
 def kind_of(path: Path) -> str | None:

@@ -232,11 +232,11 @@ def test_nothing_to_compare_is_no_error(queries, runs, has_truth):
 
 
 def test_a_breakdown_leads_to_its_queries(pair):
-    c = compare(*pair)
+    c = compare(*pair, agreement=np.array([0.1, 0.9, np.nan, 0.3, 0.3, 1.0]))
     for by in BREAKDOWNS:
         found = breakdown(c, by, "R1@0.5")
         assert found.names == ("one", "two")
-        assert sorted(q for b in found.bins for q in b.queries) == [0, 1, 3, 4, 5]
+        assert sorted(q for b in found.bins for q in b.queries) == [0, 1, 3, 4, 5], by
         for place, group in enumerate(found.bins):
             assert select(c, Filter(group=Group(by, place))).tolist() == group.queries.tolist()
             by_hand = 100 * c.values("R1@0.5")[:, group.queries].mean(1)

@@ -18,11 +18,11 @@ from apps.explorer.player import examine, source, wait
 from apps.explorer.text import plain, seconds
 from grounding import isolated, uploads
 from grounding.annotations.jsonl import prediction_from_row
+from grounding.catalog import Catalog
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.export import FORMATS, frame_rate, is_absent
 from grounding.types import Prediction, Query, Sample
 from grounding.views import timeline
-from grounding.workspace import Catalog
 
 ZERO_SHOT = "zero-shot"
 MOST_SENTENCES = 20

@@ -13,10 +13,10 @@ from apps.explorer.place import the_place
 from apps.explorer.player import source
 from apps.explorer.sets import comparison_of, pick
 from apps.explorer.text import plain, seconds
+from grounding.catalog import Catalog, QuestionSet
 from grounding.comparison import Comparison, Outcome, select
 from grounding.errors import BadInput
 from grounding.views import timeline
-from grounding.workspace import Catalog, QuestionSet
 
 PAGE = 100  # rows of the list sent to the browser at once
 SIGNS = {

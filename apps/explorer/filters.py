@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from apps.explorer.text import plain
+from grounding.catalog import QuestionSet
 from grounding.comparison import ORDERS, Comparison, Filter, Group
 from grounding.groupings import grouping
-from grounding.workspace import QuestionSet
 
 OUTCOMES = ("any", "right", "wrong", "absent")
 AGREEMENTS = (

@@ -8,9 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from apps.explorer import address
+from grounding.catalog import AnswerSet, Catalog, QuestionSet
 from grounding.comparison import Comparison, compare
 from grounding.errors import BadInput
-from grounding.workspace import AnswerSet, Catalog, QuestionSet
 
 Version = tuple[str, tuple[str, ...], tuple[tuple[str, int, int], ...]]
 SHOWN = 5  # runs side by side: as many as there are colours
@@ -98,6 +98,7 @@ def version(catalog: Catalog, question: QuestionSet, runs: Sequence[str]) -> Ver
     paths = [question.path, *(a.path for a in _chosen(catalog, question, runs))]
     # position baselines are fitted on the train split beside it
     paths += [q.path for q in catalog.questions if q.dataset and q.dataset == question.dataset]
+    paths += catalog.retimed
     return question.id, tuple(runs), tuple(_mark(path) for path in paths)
 
 
@@ -126,4 +127,10 @@ def _compare(
 ) -> Comparison:
     answers = {a.name: _catalog.predictions(a) for a in _chosen}
     samples = _catalog.samples(_question)
-    return compare(samples, answers, threshold=threshold, has_truth=_question.has_truth)
+    return compare(
+        samples,
+        answers,
+        threshold=threshold,
+        has_truth=_question.has_truth,
+        agreement=_catalog.agreement(_question),
+    )

@@ -12,7 +12,7 @@ from apps.explorer.place import the_place
 from apps.explorer.player import wait
 from apps.explorer.text import plain
 from grounding import isolated
-from grounding.workspace import Catalog
+from grounding.catalog import Catalog
 
 LONGEST = 3600.0  # seconds
 

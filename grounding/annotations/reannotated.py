@@ -37,11 +37,14 @@ class Retimed:
     line: int = 0
 
 
-def read_reannotated(paths: Iterable[str | Path], durations: Mapping[str, float]) -> list[Retimed]:
+def read_reannotated(
+    paths: Iterable[str | Path], durations: Mapping[str, float], *, lenient: bool = False
+) -> list[Retimed]:
     """Read the files as one, in their order; one HIT of a query is one query.
 
     Args:
         durations: seconds of every video.
+        lenient: a video of unknown duration is no error; its seconds are NaN.
 
     Raises:
         AnnotationError: naming file, line and value: no such columns, no number, a time outside
@@ -66,7 +69,8 @@ def read_reannotated(paths: Iterable[str | Path], durations: Mapping[str, float]
                     f"they must be {','.join(COLUMNS)}"
                 )
             for row in rows:
-                _add(queries, row, f"{path}:{rows.line_num}", rows.line_num, durations)
+                place = f"{path}:{rows.line_num}"
+                _add(queries, row, place, rows.line_num, durations, lenient)
         except csv.Error as error:
             raise AnnotationError(f"{path}:{rows.line_num}: {error}; correct the quotes") from None
     return list(queries.values())
@@ -78,6 +82,7 @@ def _add(
     place: str,
     line: int,
     durations: Mapping[str, float],
+    lenient: bool,
 ) -> None:
     if len(row) != len(COLUMNS):
         raise AnnotationError(f"{place}: {len(row)} columns instead of {len(COLUMNS)}; correct it")
@@ -95,8 +100,8 @@ def _add(
         )
     if not sentence.strip():
         raise AnnotationError(f"{place}: the sentence is empty; correct the line")
-    if vid not in durations:
+    if vid not in durations and not lenient:
         raise AnnotationError(f"{place}: no duration is known of video {vid[:60]!r}; add it")
-    seconds = durations[vid]
+    seconds = durations.get(vid, math.nan)
     query = queries.setdefault((hit, vid, sentence), Retimed(vid, sentence, seconds, [], line))
     query.windows.append((start * seconds / 100, end * seconds / 100))

@@ -14,7 +14,7 @@ from grounding.timeline import Ints
 _SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _WORDS = (5, 9, 13, 17, 25)
 _SHARES = (5, 10, 20, 40, 70)  # percent
-_FIFTHS = ("first fifth", "second fifth", "middle fifth", "fourth fifth", "last fifth")
+FIFTHS = ("first fifth", "second fifth", "middle fifth", "fourth fifth", "last fifth")
 _CHUNK = 4_000_000  # drawn counts held at a time: 32 MB
 
 
@@ -68,7 +68,7 @@ def share_bins(share: Floats) -> tuple[list[str], Ints]:
 
 def fifths(position: Floats) -> tuple[list[str], Ints]:
     """(Q,) positions in [0, 1] -> labels and the fifth of each, -1 for NaN."""
-    return list(_FIFTHS), bins(np.round(5 * position, 9), range(6))
+    return list(FIFTHS), bins(np.round(5 * position, 9), range(6))
 
 
 def word_bins(words: Floats) -> tuple[list[str], Ints]:

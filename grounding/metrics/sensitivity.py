@@ -55,17 +55,26 @@ def properties(
     chosen = truth[np.arange(len(truth)), longest]  # (Q, 2)
     position = np.clip(chosen.mean(1) / np.asarray(duration, np.float64), 0, 1)
     count = np.array([len(sentence.split()) for sentence in sentences], np.float64)
-    events = np.array([count_events(sentence) for sentence in sentences], np.int64)
     windows = (~np.isnan(truth[..., 0])).sum(1)
     found = {
         "moment length": seconds_bins(chosen[:, 1] - chosen[:, 0]),
         "position": fifths(position),
         "query length": word_bins(count),
         "true windows": _counts(windows, "window"),
-        "events": _counts(events, "event"),
-        "verb": _frequent([main_verb(sentence) for sentence in sentences], verbs),
+        "events": event_bins(sentences),
+        "verb": verb_bins(sentences, verbs),
     }
     return {name: occupied(*grouping) for name, grouping in found.items()}
+
+
+def event_bins(sentences: Sequence[str]) -> Grouping:
+    """By how many events a sentence tells: 1, 2, 3 and more."""
+    return _counts(np.array([count_events(s) for s in sentences], np.int64), "event")
+
+
+def verb_bins(sentences: Sequence[str], most: int = 12) -> Grouping:
+    """By the main verb: the most frequent ones, the rest together, and sentences without one."""
+    return _frequent([main_verb(sentence) for sentence in sentences], most)
 
 
 def sensitivity(
@@ -105,6 +114,6 @@ def _frequent(names: Sequence[str], most: int) -> Grouping:
     counts = Counter(name for name in names if name)
     kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
     place = {name: i for i, name in enumerate(kept)}
-    group = [place.get(name, most if name else -1) for name in names]
-    labels = kept + [""] * (most - len(kept)) + ["other verbs"]
+    group = [place.get(name, most if name else most + 1) for name in names]
+    labels = kept + [""] * (most - len(kept)) + ["other verbs", "no verb"]
     return labels, np.array(group, np.int64)

@@ -15,11 +15,12 @@ from apps.explorer.recordings import Recordings
 from grounding import isolated
 from grounding.annotations import write_predictions, write_samples
 from grounding.annotations.jsonl import prediction_to_row
+from grounding.catalog import Catalog
 from grounding.comparison import Group
 from grounding.errors import BadInput
 from grounding.report import evaluate
 from grounding.types import Moment, Prediction, Query, Sample
-from grounding.workspace import Catalog, Workspace
+from grounding.workspace import Workspace
 
 TEXTS = ["the door opens", "a dog barks", "the door shuts", "nobody is there"]
 QUERIES = [Query(text, 10 + i, "ab"[i // 2]) for i, text in enumerate(TEXTS)]
