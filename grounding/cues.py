@@ -26,8 +26,8 @@ def cue_times(start: float, end: float) -> tuple[int, int]:
 
 def one_line(text: str) -> str:
     """Without line breaks and other control characters; white space becomes single spaces."""
-    words = " ".join(text.split())
-    return "".join(c for c in words if unicodedata.category(c) != "Cc")
+    seen = (c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
+    return " ".join("".join(seen).split())
 
 
 def vtt(cues: Iterable[Cue], notes: Iterable[str] = ()) -> str:

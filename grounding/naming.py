@@ -55,8 +55,11 @@ def _escaped(match: re.Match[str]) -> str:
     return f"%{ord(match[0][0]):02X}{match[0][1:]}"
 
 
-def file_stem(name: str) -> str:
+def file_stem(name: str, is_twin: bool = False) -> str:
     """A recording's name as a file's, without any folder; `name_of` gives it back.
+
+    A twin, whose name differs from another's in what some file systems do not see, is escaped
+    altogether.
 
     >>> file_stem("../a/b")
     '%2E.%2Fa%2Fb'
@@ -65,9 +68,15 @@ def file_stem(name: str) -> str:
         ValueError: the name is empty, too long or no Unicode.
     """
     stem = _DEVICE.sub(_escaped, _UNSAFE.sub(_escaped, name))
-    if not 0 < len(stem.encode()) <= _LONGEST:
+    if is_twin:
+        stem = "".join(f"%{byte:02X}" for byte in name.encode())
+    if not 0 < len(stem.encode(errors="replace")) <= _LONGEST or not _is_unicode(name):
         raise ValueError(f"{name[:40]!r} cannot name a file; give the recording another name")
     return stem
+
+
+def _is_unicode(name: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def name_of(stem: str) -> str:

@@ -43,7 +43,7 @@ def frame_seconds(frame: int, rate: Fraction) -> float:
     """
     try:
         return float(frame / rate)
-    except OverflowError:
+    except (OverflowError, ZeroDivisionError):
         raise ValueError("no recording has that many frames") from None
 
 

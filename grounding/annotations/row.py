@@ -63,6 +63,7 @@ class Format:
         suffixes: names of such files end so.
         note: what it is, in a few words.
         write: samples -> the text of a file; None where nobody needs to write it.
+        per_recording: a file of this format is about one recording.
     """
 
     read: Callable[[Path, Options], Iterable[Row]]
@@ -70,3 +71,4 @@ class Format:
     suffixes: tuple[str, ...]
     note: str
     write: Callable[[Sequence[Sample], Options], str] | None = None
+    per_recording: bool = False

@@ -1,0 +1,206 @@
+"""Our own lines inside other programs' files: what a tool cannot say survives beside what it can.
+
+A format that has room for comments keeps each sample's whole dataset line there, as JSON, and
+marks its moments with the line's key. On reading, a moment that nobody touched gets back its exact
+times and text from the line; one that was moved or renamed in the tool is read as the tool has it;
+a query whose moments were all deleted is gone. Moments without a line, as in files by others, make
+one query for each sentence of a recording.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from grounding.annotations.jsonl import sample_to_row
+from grounding.annotations.row import Row
+from grounding.errors import AnnotationError
+from grounding.types import Sample
+
+Pair = tuple[float, float]
+# JSON needs none of these outside its strings, and in them it can say them otherwise
+_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
+
+
+@dataclass(slots=True)
+class Found:
+    """One moment in a file.
+
+    Attributes:
+        line: where it stands, from 1.
+        vid: name of the recording.
+        text: the sentence, as the file has it.
+        shown: start and end as the file has them, in its unit.
+        window: start and end in seconds.
+        key: of the kept line it belongs to; "" where it says none.
+        number: which of that line's windows it is, from 1.
+        extra: what else the file says of it.
+    """
+
+    line: int
+    vid: str
+    text: str
+    shown: Pair
+    window: Pair
+    key: str = ""
+    number: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def keep(sample: Sample) -> str:
+    """A sample as one line of JSON: ASCII, no `<`, `>`, `&` or `-->`."""
+    return json.dumps(sample_to_row(sample)).translate(_ESCAPES)
+
+
+def key_of(qid: int | str) -> str:
+    """A query's identity, its type included, in the alphabet of `keep`.
+
+    >>> key_of(7), key_of("7")
+    ('7', '"7"')
+    """
+    return json.dumps(qid).translate(_ESCAPES)
+
+
+def keys_of(samples: Sequence[Sample]) -> list[str]:
+    """A key for each sample.
+
+    Raises:
+        AnnotationError: a qid stands twice.
+    """
+    keys = [key_of(sample.qid) for sample in samples]
+    twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+    if twice is not None:
+        raise AnnotationError(f"qid {twice} stands twice; give each query its own")
+    return keys
+
+
+def split_key(name: str) -> tuple[str, int]:
+    """Key and number of the window in `<key>-<number>`; ("", 0) for other names."""
+    key, _, number = name.strip().rpartition("-")
+    return (key, int(number)) if number.isdecimal() and len(number) < 8 else ("", 0)
+
+
+def recall(text: str, line: int) -> Row:
+    """A kept line -> its row.
+
+    Raises:
+        ValueError: it is none of ours, or somebody broke it.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{text[:40]!r} is no kept line; delete it or restore it") from None
+    row = row_of(data, line)
+    if row.qid is None:
+        raise ValueError("the kept line has no qid; delete it or restore it")
+    return row
+
+
+def row_of(data: Any, line: int) -> Row:
+    """A dataset line -> row, types checked; keys it does not know go to `extra`.
+
+    Raises:
+        ValueError: a key is missing or its value is of another type.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{str(data)[:40]!r} is no JSON object")
+    rest = dict(data)
+    vid, text, qid = (rest.pop(name, None) for name in ("vid", "query", "qid"))
+    for name, value in (("vid", vid), ("query", text)):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {str(value)[:40]!r}; it must be a string")
+    if qid is not None and (isinstance(qid, bool) or not isinstance(qid, int | str)):
+        raise ValueError(f"qid is {str(qid)[:40]!r}; it must be an integer or a string")
+    windows = rest.pop("relevant_windows", None)
+    if not isinstance(windows, list) or not all(
+        isinstance(w, list) and len(w) == 2 for w in windows
+    ):
+        raise ValueError("relevant_windows must be a list of [start, end]")
+    numbers = {name: rest.pop(name, None) for name in ("duration", "glance")}
+    needs, saliency = rest.pop("needs", None), rest.pop("saliency_scores", None)
+    if not isinstance(needs, str | None) or not isinstance(saliency, list | None):
+        raise ValueError("needs must be a word and saliency_scores a list")
+    return Row(
+        line,
+        vid,
+        text,
+        [(seconds(a, "start"), seconds(b, "end")) for a, b in windows],
+        qid=qid,
+        needs=needs,
+        saliency=None if saliency is None else tuple(saliency),
+        extra=rest,
+        **{name: None if v is None else seconds(v, name) for name, v in numbers.items()},
+    )
+
+
+def seconds(value: Any, name: str) -> float:
+    """A number as JSON has it -> float.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    try:
+        if not isinstance(value, bool) and isinstance(value, int | float):
+            number = float(value)
+            if math.isfinite(number):
+                return number
+    except OverflowError:
+        pass
+    raise ValueError(f"{name} is {str(value)[:40]!r}; it must be a number of seconds")
+
+
+def gather(
+    found: Iterable[Found],
+    kept: Mapping[str, Row],
+    shown: Callable[[Pair], Pair],
+    said: Callable[[str], str] = str,
+) -> list[Row]:
+    """The queries of a file's moments.
+
+    Args:
+        found: the moments.
+        kept: key -> our own line.
+        shown: seconds -> what the writer makes of them.
+        said: a sentence -> what the writer makes of it.
+    """
+    moments: dict[str, list[Found]] = {key: [] for key in kept}
+    others: dict[tuple[str, str, str], list[Found]] = {}
+    for each in found:
+        if each.key in kept:
+            moments[each.key].append(each)
+        else:
+            others.setdefault((each.vid, each.text, repr(each.extra)), []).append(each)
+    rows = []
+    for key, row in kept.items():
+        own, text = moments[key], row.text
+        texts = {each.text for each in own}
+        if len(texts) == 1 and texts != {said(text)}:
+            text = texts.pop()  # renamed
+        elif len(texts) > 1:  # somebody made several queries of one
+            for each in own:
+                if each.text != said(text):
+                    others.setdefault((each.vid, each.text, ""), []).append(each)
+            own = [each for each in own if each.text == said(text)]
+        if own or not row.windows:
+            own.sort(key=lambda each: each.number)
+            windows = [_exact(each, row.windows, shown) for each in own]
+            rows.append(replace(row, text=text, windows=windows))
+    for number, ((vid, text, _), some) in enumerate(others.items(), 1):
+        windows = list(dict.fromkeys(each.window for each in some))
+        # beside kept lines the place in the file is no identity: it may be another's qid
+        qid = f"{vid}#{number}" if kept else None
+        rows.append(Row(some[0].line, vid, text, windows, qid=qid, extra=some[0].extra))
+    return rows
+
+
+def _exact(found: Found, windows: Sequence[Pair], shown: Callable[[Pair], Pair]) -> Pair:
+    """The kept line's own times where the file's are what the writer made of them."""
+    if 0 < found.number <= len(windows):
+        window = windows[found.number - 1]
+        if shown(window) == found.shown:
+            return window
+    return found.window
