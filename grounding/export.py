@@ -11,9 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from csv import writer
 from fractions import Fraction
+from typing import Any
 
 from grounding import cues
 from grounding.annotations.jsonl import prediction_to_row
+from grounding.annotations.label_studio import region, task_data
 from grounding.cues import one_line
 from grounding.errors import BadInput
 from grounding.timecode import DROPPED, frame_number, timecode
@@ -93,6 +95,45 @@ def edl(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
     return "\n".join(lines)
 
 
+def fiftyone(predictions: Sequence[Prediction]) -> str:
+    """A `labels.json` of FiftyOne's temporal detections, best first, the score as confidence."""
+    labels: dict[str, list[dict[str, Any]]] = {}
+    for prediction in predictions:
+        row = prediction_to_row(prediction)
+        said = {"qid": row["qid"], "absent": row.get("pred_absent")}
+        labels.setdefault(row["vid"] or "", []).extend(
+            {
+                "label": row["query"],
+                "timestamps": [start, end],
+                "confidence": score,
+                "attributes": {"rank": rank} | {k: v for k, v in said.items() if v is not None},
+            }
+            for rank, (start, end, score) in enumerate(row["pred_relevant_windows"], 1)
+        )
+    return json.dumps({"labels": labels}, ensure_ascii=False, indent=1) + "\n"
+
+
+def label_studio(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
+    """Label Studio's tasks with predictions: timeline labels of a video, sentences as labels.
+
+    Args:
+        rate: frames per second, exactly; None = regions of a sound recording, in seconds.
+    """
+    recordings: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        recordings.setdefault(prediction.query.vid or "", []).append(prediction)
+    tasks = []
+    for vid, some in recordings.items():
+        result = [
+            {**region(f"q{at}w{rank}", p.query.text, (m.start, m.end), rate), "score": m.score}
+            for at, p in enumerate(some, 1)
+            for rank, m in enumerate(p.moments, 1)
+        ]
+        data = task_data(vid, (p.query.text for p in some), rate)
+        tasks.append({"data": data, "predictions": [{"result": result}]})
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
 Format = Callable[[Sequence[Prediction], Fraction | None], str]  # predictions, frames per second
 FORMATS: dict[str, Format] = {
     "jsonl": lambda predictions, _: jsonl(predictions),
@@ -100,8 +141,11 @@ FORMATS: dict[str, Format] = {
     "vtt": lambda predictions, _: vtt(predictions),
     "srt": lambda predictions, _: srt(predictions),
     "edl": edl,
+    "fiftyone": lambda predictions, _: fiftyone(predictions),
+    "label-studio": label_studio,
 }
-COUNT_FRAMES = frozenset({"edl"})  # the formats that need the frame rate
+COUNT_FRAMES = frozenset({"edl", "label-studio"})  # the formats that count frames of a video
+SUFFIXES = {"fiftyone": "json", "label-studio": "json"}  # of files, where it is not the name
 
 
 def _cues(predictions: Sequence[Prediction]) -> Iterator[cues.Cue]:

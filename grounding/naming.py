@@ -67,16 +67,15 @@ def file_stem(name: str, is_twin: bool = False) -> str:
     Raises:
         ValueError: the name is empty, too long or no Unicode.
     """
-    stem = _DEVICE.sub(_escaped, _UNSAFE.sub(_escaped, name))
-    if is_twin:
-        stem = "".join(f"%{byte:02X}" for byte in name.encode())
-    if not 0 < len(stem.encode(errors="replace")) <= _LONGEST or not _is_unicode(name):
-        raise ValueError(f"{name[:40]!r} cannot name a file; give the recording another name")
-    return stem
-
-
-def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in name)
+    try:
+        stem = _DEVICE.sub(_escaped, _UNSAFE.sub(_escaped, name))
+        if is_twin:
+            stem = "".join(f"%{byte:02X}" for byte in name.encode())
+        if 0 < len(stem.encode()) <= _LONGEST:
+            return stem
+    except UnicodeEncodeError:
+        pass
+    raise ValueError(f"{name[:40]!a} cannot name a file; give the recording another name")
 
 
 def name_of(stem: str) -> str:

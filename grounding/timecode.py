@@ -14,7 +14,7 @@ RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
 RATES += [Fraction(1000 * n, 1001) for n in (24, 30, 48, 60)]
 DROPPED = {Fraction(30000, 1001), Fraction(60000, 1001)}  # timecode leaves out numbers
 _CODE = re.compile(r"(\d{2,4}):([0-5]\d)[:;]([0-5]\d)([:;.,])(\d{2,3})", re.A)
-_CLOCK = re.compile(r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d)(?:[.,](\d{1,9}))?", re.A)
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]\d)(?:[.,](\d{1,9}))?", re.A)
 
 
 def frame_rate(measured: float, is_variable: bool = False) -> Fraction:

@@ -18,7 +18,7 @@ from apps.explorer.text import plain, seconds
 from grounding import isolated, uploads
 from grounding.annotations.jsonl import prediction_from_row
 from grounding.errors import BadInput, UnreadableMedia
-from grounding.export import FORMATS, frame_rate, is_absent
+from grounding.export import FORMATS, SUFFIXES, frame_rate, is_absent
 from grounding.types import Prediction, Query, Sample
 from grounding.views import timeline
 from grounding.workspace import Catalog
@@ -30,6 +30,8 @@ LIMIT = 1800.0  # seconds that an answer may take
 TOP = 5
 WORKSPACE, UPLOAD = "From the workspace", "Upload"
 MIME = {"jsonl": "application/jsonl", "csv": "text/csv", "vtt": "text/vtt"}
+MIME |= dict.fromkeys(("fiftyone", "label-studio"), "application/json")
+NAMES = {"fiftyone": "FiftyOne", "label-studio": "Label Studio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,13 +295,14 @@ def _downloads(
     stem = Path(asked.recording).stem or "moments"
     with st.container(horizontal=True):
         for name, write in FORMATS.items():
+            called = NAMES.get(name, name.upper())
             st.download_button(
-                name.upper(),
+                called,
                 write(predictions, rate),
-                file_name=f"{stem}.{name}",
+                file_name=f"{stem}.{SUFFIXES.get(name, name)}",
                 mime=MIME.get(name, "text/plain"),
                 key=f"download-{name}",
-                help=f"these moments as {name.upper()}",
+                help=f"these moments as {called}",
                 on_click="ignore",
             )
 

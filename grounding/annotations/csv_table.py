@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grounding.annotations.kept import keys_of
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.sheet import (
@@ -199,6 +200,7 @@ def looks(head: str) -> bool:
 
 def write(samples: Sequence[Sample], options: Options) -> str:
     """The text of a table (RFC 4180)."""
+    keys_of(samples)
     own = _own_columns(samples)
     rest = any(set(sample.extra) - set(own) for sample in samples)
     absent = any(not sample.windows for sample in samples)

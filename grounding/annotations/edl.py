@@ -13,7 +13,7 @@ sentences, their white space collapsed, and frames.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,6 @@ from grounding.annotations.kept import (
     Pair,
     gather,
     keep,
-    key_of,
     keys_of,
     recall,
     split_key,
@@ -40,6 +39,7 @@ from grounding.types import Sample
 KEPT, RATE, KEY = "* GROUNDING: ", "* FRAME RATE: ", "* COMMENT: "
 _CODE = r"(\d{2,4}[:;]\d\d[:;]\d\d[:;.,]\d{2,3})"
 _EVENT = re.compile(rf"(\d+)\s.*?{_CODE}\s+{_CODE}\s+{_CODE}\s+{_CODE}\s*", re.A)
+_LOOKS = re.compile(rf"^FCM: |^{_EVENT.pattern}$", re.A | re.M)
 _SAID = re.compile(r"\*?\s*(FROM CLIP NAME|SOURCE FILE|LOC|COMMENT):\s*(.*)")
 _MARK = re.compile(r"\|M:([^|]*)")
 
@@ -71,8 +71,8 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             elif line.startswith("FCM:"):
                 drop = "NON" not in line and "DROP" in line
             elif line.startswith(KEPT):
-                row = recall(line.removeprefix(KEPT), at)
-                kept[key_of(row.qid or 0)] = row
+                key, row = recall(line.removeprefix(KEPT), at)
+                kept[key] = row
             elif line.startswith(RATE):
                 rate = options.rate or _ratio(line.removeprefix(RATE))
             elif events:
@@ -85,7 +85,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             first, last, *record = (frame_of(code, rate, event.drop) for code in event.codes)
             if first == last and record[0] == record[1]:
                 continue  # what a dissolve begins with
-            found.append(_found(event, vid, (first, last), rate))
+            found.append(_found(event, vid, (first, last), rate, kept))
     except ValueError as error:
         if isinstance(error, AnnotationError):
             raise
@@ -93,14 +93,16 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     return gather(found, kept, lambda window: _shown(window, rate or Fraction(1)), one_line)
 
 
-def _found(event: _Event, vid: str, shown: tuple[int, int], rate: Fraction) -> Found:
+def _found(
+    event: _Event, vid: str, shown: tuple[int, int], rate: Fraction, kept: Container[str]
+) -> Found:
     said = event.said
     source = said.get("SOURCE FILE") or vid
     if source.lower().endswith(RECORDINGS):
         source = source.rpartition(".")[0]
-    words = (said.get(name) for name in ("MARK", "LOC", "FROM CLIP NAME", "COMMENT"))
-    text = next((each for each in words if each), "")
     key, number = split_key(said.get("COMMENT", ""))
+    names = ["FROM CLIP NAME"] if key in kept else ["MARK", "LOC", "FROM CLIP NAME", "COMMENT"]
+    text = next((said[name] for name in names if said.get(name)), "")
     window = frame_seconds(shown[0], rate), frame_seconds(shown[1], rate)
     return Found(event.line, source, text, shown, window, key, number)
 
@@ -132,7 +134,7 @@ def _shown(window: Pair, rate: Fraction) -> tuple[int, int]:
 
 def looks(head: str) -> bool:
     """Whether a file that begins like this is an edit list."""
-    return re.search(rf"^\d+\s.*{_CODE}\s+{_CODE}\s+{_CODE}\s+{_CODE}\s*$", head, re.M) is not None
+    return _LOOKS.search(head) is not None
 
 
 def write(samples: Sequence[Sample], options: Options) -> str:

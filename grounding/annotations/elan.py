@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 
 from grounding import cues
 from grounding.annotations.eaf import KEPT, LINKS, UNITS, Times, read_eaf
-from grounding.annotations.kept import Found, gather, keep, key_of, keys_of, recall, split_key
+from grounding.annotations.kept import Found, gather, keep, keys_of, recall, split_key
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.naming import name_of
@@ -56,8 +56,8 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     line = 1
     try:
         for line, text in document.properties:
-            row = recall(text, line)
-            kept[key_of(row.qid or 0)] = row
+            key, row = recall(text, line)
+            kept[key] = row
         linked = {a.parent: a.text for a in document.annotations if a.tier in document.links}
         vid = options.vid or _stem(document.media) or name_of(path.stem)
         for each in document.annotations:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding.annotations.json_file import Located, objects, read_json
-from grounding.annotations.kept import Found, Pair, gather, keep, key_of, keys_of, recall, seconds
+from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall, seconds
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.timecode import frame_rate, frame_seconds, milliseconds_of
@@ -30,6 +30,7 @@ from grounding.types import Sample
 
 LINE, NUMBER = "line", "window"  # attributes: our own line, which of its windows it is
 ABSENT = "not_there"
+_HEAD = re.compile(r'\ufeff?\s*\{\s*("classes"\s*:\s*(null|\[[^\]]*\])\s*,\s*)?"labels"\s*:\s*\{')
 
 
 class _Detection(NamedTuple):
@@ -53,8 +54,8 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     try:
         for each in objects(path, line, document.get(ABSENT), ABSENT):
             line = each.line
-            row = recall(json.dumps(each), line)
-            kept[key_of(row.qid or 0)] = row
+            key, row = recall(json.dumps(each), line)
+            kept[key] = row
         found = []
         for vid, rate, values in _detections(path, document, options):
             line = values.line
@@ -62,8 +63,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             held = {**values, **held} if isinstance(held, dict) else values
             own, number = held.get(LINE), held.get(NUMBER)
             if isinstance(own, str) and own not in keys:
-                row = recall(own, line)
-                keys[own] = key_of(row.qid or 0)
+                keys[own], row = recall(own, line)
                 kept.setdefault(keys[own], row)
             key = keys[own] if isinstance(own, str) else ""
             window = _window(values, rate)
@@ -153,10 +153,7 @@ def _window(values: Located, rate: Fraction | None) -> Pair:
 
 def looks(head: str) -> bool:
     """Whether a file that begins like this is an export with temporal detections."""
-    if not head.lstrip().startswith("{"):
-        return False
-    labels = '"labels"' in head and ('"support"' in head or '"timestamps"' in head)
-    return labels or ('"samples"' in head and '"TemporalDetection' in head)
+    return _HEAD.match(head) is not None or ('"samples"' in head and '"TemporalDetection' in head)
 
 
 def write(samples: Sequence[Sample], options: Options) -> str:

@@ -84,8 +84,8 @@ def split_key(name: str) -> tuple[str, int]:
     return (key, int(number)) if number.isdecimal() and len(number) < 8 else ("", 0)
 
 
-def recall(text: str, line: int) -> Row:
-    """A kept line -> its row.
+def recall(text: str, line: int) -> tuple[str, Row]:
+    """A kept line -> its key and its row.
 
     Raises:
         ValueError: it is none of ours, or somebody broke it.
@@ -97,7 +97,7 @@ def recall(text: str, line: int) -> Row:
     row = row_of(data, line)
     if row.qid is None:
         raise ValueError("the kept line has no qid; delete it or restore it")
-    return row
+    return key_of(row.qid), row
 
 
 def row_of(data: Any, line: int) -> Row:

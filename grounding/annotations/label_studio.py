@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from grounding.annotations.json_file import Located, objects, read_json
-from grounding.annotations.kept import Found, Pair, gather, keep, key_of, keys_of, recall, seconds
+from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall, seconds
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.timecode import frame_number, frame_seconds
@@ -52,17 +52,17 @@ def read(path: Path, options: Options) -> Iterable[Row]:
                 raise ValueError(f"data is {str(data)[:40]!r}; it must be an object")
             vid = _vid(data, options)
             for each in objects(path, line, data.get("queries"), "queries"):
-                row = recall(json.dumps(each), each.line)
-                kept[key_of(row.qid or 0)] = row
+                key, row = recall(json.dumps(each), each.line)
+                kept[key] = row
             keys = list(kept)
             for regions, extra in _annotations(path, task):
                 texts = _texts(regions)
-                for region in regions:
-                    line = region.line
-                    name, number = _place(region.get("id"))
+                for each in regions:
+                    line = each.line
+                    name, number = _place(each.get("id"))
                     key = keys[name - 1] if 0 < name <= len(keys) else ""
-                    for label, shown, window in _spans(region, options.rate):
-                        text = texts.get(str(region.get("id"))) or label
+                    for label, shown, window in _spans(each, options.rate):
+                        text = texts.get(str(each.get("id"))) or label
                         found.append(Found(line, vid, text, shown, window, key, number, extra))
         except ValueError as error:
             if isinstance(error, AnnotationError):
@@ -174,7 +174,7 @@ def _shown(window: Pair, rate: Fraction | None) -> Pair:
     return first + 1, max(frame_number(window[1], rate), first + 1)
 
 
-def region_of(
+def region(
     name: str, text: str, window: Pair, rate: Fraction | None, duration: float | None = None
 ) -> dict[str, Any]:
     """One region of a task."""
@@ -214,7 +214,7 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     tasks = []
     for vid, some in recordings.items():
         result = [
-            region_of(
+            region(
                 f"q{at}w{number}", sample.query.text, (window.start, window.end), rate,
                 sample.duration,
             )

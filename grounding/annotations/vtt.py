@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grounding import cues
-from grounding.annotations.kept import Found, gather, keep, key_of, keys_of, recall, split_key
+from grounding.annotations.kept import Found, gather, keep, keys_of, recall, split_key
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.naming import name_of
@@ -26,6 +26,8 @@ from grounding.types import Sample
 
 KEPT = "grounding "  # begins a note with a dataset line
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|</>", re.A)
+_CLOCK = r"\s*((?:\d+:)?\d\d:\d\d[.,]\d{3})\s*"
+_TIMES = re.compile(rf"{_CLOCK}-->{_CLOCK}(?:\s|$)", re.A)
 _HEAD = re.compile(r"\ufeff?WEBVTT(?=[ \t\n]|\Z)")
 
 
@@ -48,13 +50,13 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             if block[0].startswith("NOTE "):
                 note = block[0].removeprefix("NOTE ")
                 if note.startswith(KEPT):
-                    row = recall(note.removeprefix(KEPT), at)
-                    kept[key_of(row.qid or 0)] = row
+                    key, row = recall(note.removeprefix(KEPT), at)
+                    kept[key] = row
             elif block[0] not in ("NOTE", "STYLE", "REGION"):
                 timing = 0 if "-->" in block[0] else 1
-                at = first + timing
                 if timing >= len(block) or "-->" not in block[timing]:
                     raise ValueError(f"{block[0][:40]!r} is no cue; write its times, start --> end")
+                at = first + timing
                 shown = _times(block[timing])
                 text = _sentence(block[timing + 1 :])
                 key, number = split_key(block[0]) if timing else ("", 0)
@@ -83,9 +85,10 @@ def _blocks(lines: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
 
 def _times(line: str) -> tuple[int, int]:
     """Milliseconds of `start --> end`, whatever settings follow."""
-    start, _, rest = line.partition("-->")
-    end = rest.split()
-    return milliseconds_of(start), milliseconds_of(end[0] if end else "")
+    match = _TIMES.match(line)
+    if match is None:
+        raise ValueError(f"{line[:40]!r} is no time of a cue; write 00:01:15.500 --> 00:01:17.000")
+    return milliseconds_of(match[1]), milliseconds_of(match[2])
 
 
 def _sentence(lines: Iterable[str]) -> str:

@@ -49,7 +49,7 @@ def write_files(
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            what = f"{text[max(error.start - 20, 0) : error.end]!a}"
+            what = f"{text[max(error.start - 20, 0) : error.end].splitlines()[-1]!a}"
             raise AnnotationError(f"{path}: {what} is no Unicode; correct the sentence") from None
     for path, text in texts.items():
         write_text(path, text)

@@ -1,0 +1,124 @@
+"""Files and folders of every format."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounding.annotations.formats import FORMATS
+from grounding.annotations.row import Format, Options
+from grounding.annotations.writing import read_folder, write_files
+from grounding.errors import AnnotationError
+from grounding.naming import file_stem, name_of
+from grounding.types import Moment, Query, Sample
+from tests.annotations.samples import sample_of
+
+OPTIONS = Options(rate=Fraction(25))
+PER_RECORDING = [name for name in FORMATS if FORMATS[name].per_recording]
+VIDS = [
+    "kitchen", "../up", "/etc/passwd", "a/b/c", "..", ".hidden", "con", "NUL.x", "x\ny\0z", "50%",
+    "%2F", "back\\slash", "Dog", "dog", "DOG", "caf\u00e9", "cafe\u0301", "狗", "end.",
+    " space ", "a:b*?",
+]  # fmt: skip
+
+
+def dataset(vids):
+    return [
+        Sample(Query(f"a dog in {vid!r}", n, vid), 60.0, (Moment(1.0, 2.0), Moment(3.0, 4.0)))
+        for n, vid in enumerate(vids)
+    ]
+
+
+def test_which_formats_are_about_one_recording():
+    assert PER_RECORDING == ["elan", "vtt", "srt", "edl"]
+
+
+@pytest.mark.parametrize("name", PER_RECORDING)
+def test_a_folder_gets_a_file_for_each_recording_and_none_leaves_it(tmp_path, name):
+    out = tmp_path / "deep" / "out"
+    some = dataset(VIDS)
+    paths = write_files(out, some, FORMATS[name], OPTIONS)
+    assert sorted(paths) == sorted(p for p in tmp_path.rglob("*") if p.is_file())
+    assert len({str(path).casefold() for path in paths}) == len(VIDS)
+    assert all(path.parent == out and not path.name.startswith(".") for path in paths)
+    rows = read_folder(out, FORMATS[name], OPTIONS)
+    assert {(r.vid, r.text, *r.windows) for r in rows} == {
+        (s.vid, s.query.text if name != "srt" else " ".join(s.query.text.split()),
+         (1.0, 2.0), (3.0, 4.0))
+        for s in some
+    }  # fmt: skip
+    if name != "srt":
+        assert sorted(map(repr, map(sample_of, rows))) == sorted(map(repr, some))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_file_where_one_holds_all(tmp_path, name):
+    out = tmp_path / f"new{FORMATS[name].suffixes[0]}"
+    some = dataset(["kitchen"] if FORMATS[name].per_recording else VIDS)
+    assert write_files(out, some, FORMATS[name], OPTIONS) == [out]
+    assert [p.name for p in tmp_path.iterdir()] == [out.name]
+    assert len(list(FORMATS[name].read(out, OPTIONS))) == len(some)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+    | st.sampled_from(VIDS)
+)
+def test_a_name_comes_back_and_is_one_safe_part_of_a_path(vid):
+    for is_twin in (False, True):
+        try:
+            stem = file_stem(vid, is_twin)
+        except ValueError:
+            assert len(vid.encode()) > 200 / 3
+            continue
+        assert name_of(stem) == vid
+        assert Path(f"{stem}.vtt").name == f"{stem}.vtt" and Path("x", f"{stem}.vtt").stem == stem
+        assert not set(stem) & set('<>:"/\\|?*\0\n') and stem.strip(". ") == stem
+
+
+@pytest.mark.parametrize("vid", ["", "x" * 201, "\ud800"])
+def test_what_cannot_name_a_file_is_said(tmp_path, vid):
+    with pytest.raises(AnnotationError, match="cannot name a file"):
+        write_files(tmp_path / "out", dataset([vid]), FORMATS["srt"], OPTIONS)
+
+
+def test_nothing_is_written_when_one_recording_cannot_be(tmp_path):
+    bad = Sample(Query("half \ud83d", 2, "b"), 9.0, (Moment(1, 2),))
+    for name in ("srt", "vtt", "fiftyone"):
+        out = tmp_path / "out" if FORMATS[name].per_recording else tmp_path / "out.json"
+        with pytest.raises(AnnotationError, match=r"half \\ud83d' is no Unicode"):
+            write_files(out, [*dataset(["a"]), bad], FORMATS[name], OPTIONS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_says_so(tmp_path):
+    some = dataset(["a", "b"])
+    with pytest.raises(AnnotationError, match="holds one recording, and the samples are of 2"):
+        write_files(tmp_path / "x.vtt", some, FORMATS["vtt"], OPTIONS)
+    with pytest.raises(AnnotationError, match="frame rate is not known"):
+        write_files(tmp_path / "x", some, FORMATS["edl"], Options())
+    (tmp_path / "file").touch()
+    with pytest.raises(AnnotationError, match="is a file; name a folder"):
+        write_files(tmp_path / "file", some, FORMATS["vtt"], OPTIONS)
+    only = Format(FORMATS["vtt"].read, FORMATS["vtt"].looks, (".x",), "tables of others")
+    with pytest.raises(AnnotationError, match="tables of others is read alone"):
+        write_files(tmp_path / "x", some, only, OPTIONS)
+
+
+def test_a_folder_without_such_files_says_so(tmp_path):
+    with pytest.raises(AnnotationError, match="no such folder"):
+        read_folder(tmp_path / "none", FORMATS["vtt"], OPTIONS)
+    (tmp_path / ".hidden.vtt").write_text("WEBVTT\n")
+    with pytest.raises(AnnotationError, match=r"no \.vtt in it"):
+        read_folder(tmp_path, FORMATS["vtt"], OPTIONS)
+    with pytest.raises(AnnotationError, match="its files name their recordings"):
+        read_folder(tmp_path, FORMATS["vtt"], Options(vid="v"))
+
+
+def test_an_error_in_a_folder_names_the_file(tmp_path):
+    (tmp_path / "a.vtt").write_text("WEBVTT\n")
+    (tmp_path / "b.vtt").write_text("nothing\n")
+    with pytest.raises(AnnotationError, match=r"b\.vtt:1: begins with no WEBVTT"):
+        read_folder(tmp_path, FORMATS["vtt"], OPTIONS)
