@@ -14,7 +14,16 @@ from grounding.errors import AnnotationError
 from grounding.text import read_text
 
 COLUMNS = {  # headings, compared without case, spaces, underscores and a trailing unit
-    "video": ("video", "vid", "file", "filename", "recording", "videoname", "videofile"),
+    "video": (
+        "video",
+        "vid",
+        "file",
+        "filename",
+        "recording",
+        "videoname",
+        "videofile",
+        "videoid",
+    ),
     "query": ("query", "sentence", "text", "description", "caption"),
     "start": ("start", "begin", "from", "starttime"),
     "end": ("end", "stop", "to", "endtime"),

@@ -283,8 +283,8 @@ def test_label_studio_keeps_every_moment(predictions, rate):
             continue
         (span,) = value["ranges"]
         assert kind == "timelinelabels" and 1 <= span["start"] <= span["end"]
-        assert abs((span["start"] - 1) / rate - moment.start) <= 1 / rate / 2
-        assert abs(span["end"] / rate - moment.end) <= 1 / rate
+        assert abs((span["start"] - 1) / rate - Fraction(moment.start)) <= 1 / rate / 2
+        assert abs(span["end"] / rate - Fraction(moment.end)) <= 1 / rate
 
 
 def test_an_edit_list_needs_a_frame_rate():

@@ -4,7 +4,7 @@ Read are the columns that `grounding init` takes in a sheet, under the same head
 `duration`, `saliency_scores` and `extra` (JSON); comma, semicolon or tab. Without qids, the same
 sentence of a recording is one query. A row without times, or with yes under `absent`, says that
 what it asks for is not there; a glance alone is a window of no length. Other columns are kept, as
-JSON where they are.
+JSON where they are; of a query's rows, the first that fills one counts.
 
 Written are times in seconds with all digits and texts as they are, also those that begin with =,
 +, - or @: the file is data, and a spreadsheet should import it as text. A string that could be
@@ -25,6 +25,7 @@ from typing import Any
 from grounding.annotations.kept import keys_of
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
+from grounding.media import RECORDINGS
 from grounding.sheet import (
     COLUMNS,
     NO,
@@ -41,7 +42,7 @@ from grounding.types import NEEDS, Sample
 
 MEANINGS = {
     **{name: words for name, words in COLUMNS.items() if name != "split"},
-    "duration": ("duration", "length"),
+    "duration": ("duration", "videoduration", "videolength"),
     "saliency_scores": ("saliencyscores",),
     "extra": ("extra",),
 }
@@ -117,7 +118,7 @@ def _row(table: Table, record: Record, options: Options) -> tuple[Row, bool]:
     qid = cells["qid"].strip()
     row = Row(
         record.line,
-        _text(cells["video"]),
+        _vid(cells["video"]),
         _text(cells["query"]),
         windows,
         duration=_time(table, "duration", cells["duration"]),
@@ -178,6 +179,12 @@ def _text(cell: str) -> str:
     return value if isinstance(value, str) else cell
 
 
+def _vid(cell: str) -> str:
+    """A recording's name; a file's without its ending, unless it stands in JSON's quotes."""
+    is_file = cell.strip().lower().endswith(RECORDINGS)
+    return cell.strip().rpartition(".")[0] if is_file else _text(cell)
+
+
 def _qid(cell: str) -> int | str:
     return int(cell) if _WHOLE.fullmatch(cell) else _text(cell)
 
@@ -235,7 +242,7 @@ def _cells(sample: Sample, own: Sequence[str]) -> Mapping[str, object]:
     """The cells of every row of a query, but for its times; numbers stay numbers."""
     cells: dict[str, object] = {
         "qid": sample.qid if isinstance(sample.qid, int) else _quoted(sample.qid),
-        "vid": _quoted(sample.vid),
+        "vid": _quoted(sample.vid, RECORDINGS),
         "query": _quoted(sample.query.text),
         "duration": sample.duration,
         "glance": "" if sample.glance is None else sample.glance,
@@ -252,10 +259,12 @@ def _cells(sample: Sample, own: Sequence[str]) -> Mapping[str, object]:
     return cells
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str, endings: tuple[str, ...] = ()) -> str:
     """A text as it is, in JSON's quotes where it would come back as something else."""
     is_plain = text and text == text.strip() and not text.startswith('"')
-    return text if is_plain and not _WHOLE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    if is_plain and not _WHOLE.fullmatch(text) and not text.lower().endswith(endings):
+        return text
+    return json.dumps(text, ensure_ascii=False)
 
 
 CSV = Format(read, looks, (".csv", ".tsv"), "CSV, a row for each window", write)

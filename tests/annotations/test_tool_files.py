@@ -8,7 +8,8 @@ import pytest
 from grounding.annotations.formats import FORMATS
 from grounding.annotations.row import Options
 from grounding.errors import AnnotationError
-from tests.annotations.samples import NTSC
+from grounding.types import Moment, Query, Sample
+from tests.annotations.samples import NTSC, sample_of
 
 
 def read(folder, name, text, options=None, file="kitchen"):
@@ -370,6 +371,15 @@ def test_a_table_of_a_spreadsheet(tmp_path):
     ]
     assert rows[0].needs == "sound" and rows[0].extra == {"Remarks": 42, "split": "train"}
     assert rows[1].extra == {"Remarks": {"a": [1]}} and rows[2].extra == {"Remarks": "x y"}
+
+
+def test_a_table_names_recordings_or_their_files(tmp_path):
+    text = "HITId,video_id,description,start,end\nH1,YAFX0.mp4,a dog,55,81\nH2,YAFX0,a dog,4,7\n"
+    (row,) = read(tmp_path, "csv", text)
+    assert (row.vid, row.text, row.windows) == ("YAFX0", "a dog", [(55.0, 81.0), (4.0, 7.0)])
+    sample = Sample(Query("a dog", 1, "x.mp4"), 9.0, (Moment(1.0, 2.0),))
+    (row,) = read(tmp_path, "csv", FORMATS["csv"].write([sample], Options()))
+    assert sample_of(row) == sample
 
 
 def test_a_table_takes_what_the_sheet_of_init_takes(tmp_path):

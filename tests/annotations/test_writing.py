@@ -1,8 +1,13 @@
 """Files and folders of every format."""
 
+import html
+import itertools
+import re
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +15,11 @@ from hypothesis import strategies as st
 from grounding.annotations.formats import FORMATS
 from grounding.annotations.row import Format, Options
 from grounding.annotations.writing import read_folder, write_files
+from grounding.cues import one_line
 from grounding.errors import AnnotationError
 from grounding.naming import file_stem, name_of
 from grounding.types import Moment, Query, Sample
-from tests.annotations.samples import sample_of
+from tests.annotations.samples import HOSTILE, sample_of
 
 OPTIONS = Options(rate=Fraction(25))
 PER_RECORDING = [name for name in FORMATS if FORMATS[name].per_recording]
@@ -122,3 +128,58 @@ def test_an_error_in_a_folder_names_the_file(tmp_path):
     (tmp_path / "b.vtt").write_text("nothing\n")
     with pytest.raises(AnnotationError, match=r"b\.vtt:1: begins with no WEBVTT"):
         read_folder(tmp_path, FORMATS["vtt"], OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["vtt", "srt"])
+def test_ffmpeg_reads_the_cues_that_we_write(tmp_path, name):
+    texts = [text for text in HOSTILE if one_line(text)]
+    some = [
+        Sample(Query(text, n, "v"), 9999.0, (Moment(10.0 * n, 10.0 * n + 2.125),))
+        for n, text in enumerate(texts, 360)
+    ]
+    path = tmp_path / f"v.{name}"
+    write_files(path, some, FORMATS[name], OPTIONS)
+    with av.open(path) as container:
+        packets = [p for p in container.demux(container.streams.subtitles[0]) if p.size]
+    assert [float(p.pts * p.time_base) for p in packets] == [s.windows[0].start for s in some]
+    assert {float(p.duration * p.time_base) for p in packets} == {2.125}
+    plain = [bytes(p).decode() for p in packets]
+    if name == "vtt":
+        assert [html.unescape(text) for text in plain] == [one_line(text) for text in texts]
+    else:  # but for the joiners that keep tags and arrows apart
+        bare = [text.replace("\u2060", "") for text in plain]
+        assert bare == [one_line(text).replace("\u2060", "") for text in texts]
+        assert not [text for text in plain if re.search(r"</?\w|\{\\|-->", text)]
+
+
+def test_elan_files_are_as_its_schema_wants_them(tmp_path):
+    windows = (Moment(0, 5.0), Moment(1.0, 2.0), Moment(2.0, 2.0), Moment(4.5, 6.0))
+    some = [Sample(Query(text, n, "v"), 9.0, windows) for n, text in enumerate(["a", "b & <c>"])]
+    (path,) = write_files(tmp_path / "v.eaf", some, FORMATS["elan"], OPTIONS)
+    root = ElementTree.parse(path).getroot()
+    order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"]
+    assert [tag for tag, _ in itertools.groupby(child.tag for child in root)] == order
+    assert (root.get("FORMAT"), root.find("HEADER").get("TIME_UNITS")) == ("3.0", "milliseconds")
+    slots = {s.get("TIME_SLOT_ID"): int(s.get("TIME_VALUE")) for s in root.iter("TIME_SLOT")}
+    assert list(slots.values()) == sorted(slots.values()) and len(slots) == 16
+    types = {t.get("LINGUISTIC_TYPE_ID"): t for t in root.iter("LINGUISTIC_TYPE")}
+    tiers = {tier.get("TIER_ID"): tier for tier in root.iter("TIER")}
+    names = [a.get("ANNOTATION_ID") for tier in tiers.values() for a in tier.findall("*/*")]
+    assert len(set(names)) == len(names) == 16
+    last = [p.text for p in root.iter("PROPERTY") if p.get("NAME") == "lastUsedAnnotationId"]
+    assert max(int(name[1:]) for name in names) == int(last[0])
+    used = []
+    for tier in tiers.values():
+        assert tier.get("LINGUISTIC_TYPE_REF") in types
+        free = 0
+        for annotation in tier.iter("ALIGNABLE_ANNOTATION"):
+            pair = [annotation.get(f"TIME_SLOT_REF{n}") for n in (1, 2)]
+            start, end = (slots[ref] for ref in pair)
+            assert free <= start < end
+            used, free = used + pair, end
+        parent = tiers.get(tier.get("PARENT_REF"))
+        own = (
+            {a.get("ANNOTATION_ID") for a in parent.findall("*/*")} if parent is not None else set()
+        )
+        assert {a.get("ANNOTATION_REF") for a in tier.iter("REF_ANNOTATION")} == own
+    assert sorted(used) == sorted(slots)
