@@ -26,6 +26,7 @@ COMMANDS = {
     "features": "extract features of a dataset's recordings, or of media files, once",
     "app": "open the explorer: predictions against the truth, on screen",
     "evaluate": "score a prediction file against annotations",
+    "annotations": "turn annotations of one format into another, or list what is wrong with them",
 }
 
 

@@ -11,14 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from grounding.metrics.groups import (
-    bootstrap_means,
-    fifths,
-    occupied,
-    seconds_bins,
-    share_bins,
-    word_bins,
-)
+from grounding.groupings import BREAKDOWNS, Group, grouping
+from grounding.metrics.groups import bootstrap_means
 from grounding.metrics.retrieval import Floats
 from grounding.outcomes import (
     ABSENT,
@@ -33,7 +27,7 @@ from grounding.outcomes import (
 )
 from grounding.report import Floors, Report, evaluate
 from grounding.timeline import Ints
-from grounding.types import NEEDS, Sample
+from grounding.types import Sample
 
 __all__ = [
     "BREAKDOWNS",
@@ -43,12 +37,12 @@ __all__ = [
     "Breakdown",
     "Comparison",
     "Filter",
+    "Group",
     "Outcome",
     "breakdown",
     "compare",
     "difference",
     "differences",
-    "group_labels",
     "select",
     "summary",
 ]
@@ -75,7 +69,7 @@ class Filter:
             threshold at least (two runs without any agree); "different moments": all others.
         needs: what the sample needs.
         vid: the recording.
-        group: (by, index into the bins of `breakdown`).
+        group: a bin of a breakdown, or of what one run answered.
     """
 
     text: str = ""
@@ -86,7 +80,7 @@ class Filter:
     agreement: Agreement = "any"
     needs: str | None = None
     vid: str | None = None
-    group: tuple[str, int] | None = None
+    group: Group | None = None
 
 
 def select(comparison: Comparison, filter: Filter, *, order: str = "file") -> Ints:
@@ -121,8 +115,8 @@ def select(comparison: Comparison, filter: Filter, *, order: str = "file") -> In
     if filter.vid is not None:
         keep &= np.fromiter((s.vid == filter.vid for s in c.samples), bool, len(keep))
     if filter.group is not None:
-        by, place = filter.group
-        keep &= (_groups(c, by)[1] == place) & (place >= 0)
+        by, place, run = filter.group
+        keep &= (grouping(c, by, run)[1] == place) & (place >= 0)
     index = np.flatnonzero(keep).astype(np.int64)
     return index[np.lexsort(tuple(key[index] for key in reversed(ORDERS[order](c, runs))))]
 
@@ -209,7 +203,7 @@ def breakdown(comparison: Comparison, by: str, metric: str) -> Breakdown:
     Raises:
         BadInput: `by` is not in `BREAKDOWNS` or `metric` not in `METRICS`.
     """
-    labels, group = _groups(comparison, by)
+    labels, group = grouping(comparison, by)
     values = comparison.values(metric)  # (R, Q)
     member = group == np.arange(len(labels))[:, None]  # (bins, Q)
     shape = (len(labels), len(comparison.names))
@@ -225,15 +219,6 @@ def breakdown(comparison: Comparison, by: str, metric: str) -> Breakdown:
         value = tuple(map(float, mean[place]))
         found.append(Bin(label, queries, recordings, value, pairs))
     return Breakdown(by, metric, comparison.names, tuple(found))
-
-
-def group_labels(comparison: Comparison, by: str) -> list[str]:
-    """What the bins of a breakdown are called; quick, nothing is measured.
-
-    Raises:
-        BadInput: `by` is not in `BREAKDOWNS`.
-    """
-    return _groups(comparison, by)[0]
 
 
 def difference(comparison: Comparison, a: str, b: str, metric: str) -> tuple[float, float, float]:
@@ -274,31 +259,6 @@ def summary(comparison: Comparison, train: Sequence[Sample] | None) -> dict[str,
     return {
         name: evaluate(given, comparison.samples, train=train, shared=same) for name, given in runs
     }
-
-
-# what queries are grouped by -> labels of the bins, and the bin of every query (-1 = in none)
-BREAKDOWNS: dict[str, Callable[[Comparison], tuple[list[str], Ints]]] = {
-    "length": lambda c: seconds_bins(c.length),
-    "position": lambda c: fifths(c.position),
-    "words": lambda c: word_bins(np.where(c.asked | (not c.has_truth), c.words, np.nan)),
-    "needs": lambda c: _needs(c),
-    "relative length": lambda c: share_bins(np.minimum(c.length / c.duration, 1)),
-}
-
-
-def _groups(c: Comparison, by: str) -> tuple[list[str], Ints]:
-    known("breakdown", by, BREAKDOWNS)
-    labels, group = BREAKDOWNS[by](c)
-    return occupied(labels, group)
-
-
-def _needs(c: Comparison) -> tuple[list[str], Ints]:
-    """By what the sample needs; none where no sample says."""
-    if all(s.needs is None for s in c.samples):
-        return [], np.full(len(c.samples), -1, np.int64)
-    kinds = (*NEEDS, None)
-    group = np.fromiter((kinds.index(s.needs) for s in c.samples), np.int64, len(c.samples))
-    return [*NEEDS, "not said"], np.where(c.asked | (not c.has_truth), group, -1)
 
 
 def _mean(values: Floats) -> Floats:

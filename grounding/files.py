@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_room(files: Iterable[Path], most: int) -> int:
+    """Remove those of the files that changed longest ago until the rest hold at most `most` bytes.
+
+    Files that others remove meanwhile count as removed.
+
+    Returns:
+        how many are gone.
+    """
+    there: list[tuple[float, int, Path]] = []
+    for path in files:
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            there.append((status.st_mtime, status.st_size, path))
+    left, removed = sum(size for _, size, _ in there), 0
+    for _, size, path in sorted(there):
+        if left <= most:
+            break
+        path.unlink(missing_ok=True)
+        left, removed = left - size, removed + 1
+    return removed
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grounding.annotations import write_samples
+from grounding.annotations.sheet import NO, NOT_THERE, YES, parse_time, read_table
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.files import write_text
 from grounding.media import RECORDINGS
-from grounding.sheet import NO, NOT_THERE, YES, parse_time, read_table
 from grounding.types import NEEDS, Moment, Query, Sample
 
 SPLITS = {"train": "train", "val": "val", "test": "test", "training": "train"}

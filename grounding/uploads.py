@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grounding.errors import BadInput
+from grounding.files import make_room
 from grounding.media.container import is_playlist
 
 LIMIT = 2 << 30  # bytes a recording may have
+KEPT = 7 * 86400.0  # seconds that a recording stays, from when it came
 CHUNK = 1 << 20  # bytes copied at once
 HEAD = 64 << 10  # bytes looked at first
 MB = 1 << 20
 ACCEPTED = "MP4, MOV, MKV, WebM, AVI, TS, MPG, WMV or FLV"
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".wmv", ".flv")
 TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
-OURS = re.compile(rf"\.?[0-9a-f]{{32}}({'|'.join(map(re.escape, SUFFIXES))}|\.part)", re.ASCII)
+_ENDINGS = "|".join(map(re.escape, (*SUFFIXES, ".part", ".name")))
+OURS = re.compile(rf"\.?[0-9a-f]{{32}}({_ENDINGS})", re.ASCII)
+LONGEST_NAME = 120  # letters kept of what a visitor calls a recording
 PICTURE_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1", b"crx "}
 MOV_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip"}
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -45,10 +49,11 @@ LOOKS = {
 PAGES = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body")
 
 
-def receive(stream: BinaryIO, store: Path, *, limit: int = LIMIT) -> Path:
+def receive(stream: BinaryIO, store: Path, *, limit: int = LIMIT, name: str = "") -> Path:
     """Copy what a visitor sends to the folder `store` -> `<random token><suffix>`.
 
-    Whole or not at all, readable by us alone. Reading stops at the first byte above `limit`.
+    Whole or not at all, readable by us alone. Reading stops at the first byte above `limit`. The
+    visitor's own `name` for it is kept beside it as a text (see `name_of`), never as a path.
 
     Raises:
         BadInput: it is no recording, empty, too large, or cannot be kept.
@@ -75,6 +80,8 @@ def receive(stream: BinaryIO, store: Path, *, limit: int = LIMIT) -> Path:
                     file.write(chunk)
                     chunk = stream.read(min(CHUNK, limit + 1 - size))
             part.replace(kept)
+            if shown := _shown(name):
+                _named(kept).write_text(shown, encoding="utf-8")
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
@@ -98,14 +105,26 @@ def find(token: str, store: Path) -> Path:
     raise BadInput("there is no such recording here any more; send it again")
 
 
-def clean(store: Path, older_than: float) -> int:
-    """Remove recordings that were received more than so many seconds ago -> how many.
+def name_of(path: Path) -> str:
+    """What the visitor called a recording that was kept, without folders and suffix; "upload" where
+    nothing is known.
+    """
+    try:
+        return _named(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return "upload"
 
-    Nothing but what `receive` wrote is touched, half-written files included.
+
+def clean(store: Path, older_than: float, most: int | None = None) -> int:
+    """Remove recordings that were received more than so many seconds ago -> how many files.
+
+    Of what is left, the oldest go too until it holds at most `most` bytes. Nothing but what
+    `receive` wrote is touched, half-written files included.
     """
     removed, now = 0, time.time()
     if not store.is_dir():
         return 0
+    kept: list[Path] = []
     for path in store.iterdir():
         if not OURS.fullmatch(path.name):
             continue
@@ -113,9 +132,22 @@ def clean(store: Path, older_than: float) -> int:
             if now - path.lstat().st_mtime > older_than:
                 path.unlink()
                 removed += 1
+            else:
+                kept.append(path)
         except FileNotFoundError:  # another one cleans as well
             continue
-    return removed
+    return removed if most is None else removed + make_room(kept, most)
+
+
+def _named(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.name")
+
+
+def _shown(name: str) -> str:
+    """A visitor's file name as one short line: no folders, no suffix, no control characters."""
+    last = re.split(r"[/\\]", name)[-1].rpartition(".")
+    words = " ".join((last[0] or last[2]).split())
+    return "".join(c for c in words if c.isprintable())[:LONGEST_NAME]
 
 
 def _head(stream: BinaryIO, size: int) -> bytes:

@@ -5,6 +5,7 @@ No torch here, so that pages come up at once.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,6 +202,12 @@ class Workspace:
                 f"command: grounding app ... {real.parent}"
             )
         return real
+
+    def shown(self, text: str) -> str:
+        """A message for visitors: paths begin at the folder that was given, not above it."""
+        for folder in (self.store, *self.roots):
+            text = text.replace(f"{folder.parent}{os.sep}", "")
+        return text
 
     def _may_read(self, real: Path) -> bool:
         folders = (root.parent if root.is_file() else root for root in self.roots)

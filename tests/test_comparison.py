@@ -12,6 +12,7 @@ from grounding.comparison import (
     METRICS,
     ORDERS,
     Filter,
+    Group,
     Outcome,
     breakdown,
     compare,
@@ -165,10 +166,10 @@ def test_without_truth_nothing_is_right_or_wrong(pair):
         (Filter(needs="sound"), [1]),
         (Filter(vid="c"), [3, 4]),
         (Filter(vid="c", text="door", length=(0, 5)), [3]),
-        (Filter(group=("position", 0)), [0]),
-        (Filter(group=("position", 99)), []),
-        (Filter(group=("position", -1)), []),
-        (Filter(group=("needs", 1)), [1]),
+        (Filter(group=Group("position", 0)), [0]),
+        (Filter(group=Group("position", 99)), []),
+        (Filter(group=Group("position", -1)), []),
+        (Filter(group=Group("needs", 1)), [1]),
     ],
 )
 def test_filters_by_hand(pair, given, wanted):
@@ -202,7 +203,7 @@ def test_what_does_not_exist_is_one_line(pair):
         lambda: select(c, Filter(), order="best"),
         lambda: select(c, Filter(outcome="good")),
         lambda: select(c, Filter(agreement="none")),
-        lambda: select(c, Filter(group=("colour", 0))),
+        lambda: select(c, Filter(group=Group("colour", 0))),
         lambda: breakdown(c, "length", "mAP"),
         lambda: difference(c, "one", "three", "mIoU"),
     ):
@@ -237,7 +238,7 @@ def test_a_breakdown_leads_to_its_queries(pair):
         assert found.names == ("one", "two")
         assert sorted(q for b in found.bins for q in b.queries) == [0, 1, 3, 4, 5]
         for place, group in enumerate(found.bins):
-            assert select(c, Filter(group=(by, place))).tolist() == group.queries.tolist()
+            assert select(c, Filter(group=Group(by, place))).tolist() == group.queries.tolist()
             by_hand = 100 * c.values("R1@0.5")[:, group.queries].mean(1)
             assert group.value == pytest.approx(by_hand, abs=0.01)
             assert group.recordings == len({c.samples[q].vid for q in group.queries})

@@ -9,7 +9,7 @@ import pytest
 
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.media.probe import probe
-from grounding.uploads import clean, find, receive
+from grounding.uploads import clean, find, name_of, receive
 from tests.media import recordings as make
 
 
@@ -160,3 +160,35 @@ def test_old_recordings_go_and_nothing_else(tmp_path):
     assert clean(tmp_path, 3600) == 2
     assert kept(tmp_path) == sorted([new, other])
     assert clean(tmp_path / "nowhere", 1) == 0
+
+
+@pytest.mark.parametrize(
+    "given,shown",
+    [
+        ("Holiday 2024.final.mp4", "Holiday 2024.final"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\films\\a.b.mov", "a.b"),
+        ("a\n\x1b[31mb\u202e.mp4", "a [31mb"),
+        ("x" * 500 + ".mp4", "x" * 120),
+        (".mp4", "mp4"),
+        ("", "upload"),
+    ],
+)
+def test_a_recording_keeps_the_name_its_owner_gave_it(tmp_path, given, shown):
+    found = receive(Endless(1000), tmp_path, name=given)
+    assert name_of(found) == shown
+    assert all(path.parent == tmp_path for path in kept(tmp_path))
+    os.utime(found, (0, 0))
+    os.utime(found.with_name(f"{found.stem}.name"), (0, 0)) if given else None
+    clean(tmp_path, 3600)
+    assert kept(tmp_path) == []
+
+
+def test_the_oldest_go_when_all_take_too_much(tmp_path):
+    one, two, three = (receive(Endless(1000), tmp_path) for _ in range(3))
+    for age, path in enumerate((two, three, one)):
+        os.utime(path, (1e9 + age, 1e9 + age))
+    assert clean(tmp_path, 1e10, most=2000) == 1
+    assert kept(tmp_path) == sorted([one, three])
+    assert clean(tmp_path, 1e10, most=2000) == 0
+    assert clean(tmp_path, 1e10, most=0) == 2

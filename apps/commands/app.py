@@ -12,6 +12,7 @@ from apps.progress import say
 
 PORT = 8501
 UPLOAD_LIMIT = 500
+STORE_LIMIT = 20_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help=f"largest recording a visitor may upload (default {UPLOAD_LIMIT})",
     )
+    parser.add_argument(
+        "--store-limit",
+        type=positive,
+        default=STORE_LIMIT,
+        metavar="MB",
+        help="what uploads may take together, and what copies for browsers may: the oldest go "
+        f"(default {STORE_LIMIT})",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
 
@@ -47,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         device=args.device,
         upload_limit=args.upload_limit,
+        store_limit=args.store_limit,
         headless=args.no_browser,
         quiet=args.quiet,
     )
@@ -60,6 +70,7 @@ def open_app(
     port: int = PORT,
     device: str = "auto",
     upload_limit: int = UPLOAD_LIMIT,
+    store_limit: int = STORE_LIMIT,
     headless: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -72,8 +83,12 @@ def open_app(
     from apps.explorer.jobs import Jobs
     from apps.explorer.place import Place
     from apps.explorer.recordings import Recordings
-    from apps.explorer.server import ADDRESS, serve
+    from apps.explorer.server import serve
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    say(f"the explorer is at http://{ADDRESS}:{port}   (Ctrl-C stops it)", quiet)
-    serve(Place(found, Recordings(found), Jobs(), device, upload_limit), port, headless)
+    place = Place(found, Recordings(found), Jobs(), device, upload_limit, store_limit)
+
+    def ready(url: str) -> None:
+        say(f"the explorer is at {url}   (Ctrl-C stops it)", quiet)
+
+    serve(place, port, not headless, ready)

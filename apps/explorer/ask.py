@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from apps.explorer import components
+from apps.explorer import address, components
 from apps.explorer.jobs import Job
 from apps.explorer.place import the_place
 from apps.explorer.player import examine, source, wait
@@ -28,6 +29,7 @@ MOST_SENTENCES = 20
 LONGEST_SENTENCE = 500  # characters
 LIMIT = 1800.0  # seconds that an answer may take
 TOP = 5
+SUGGESTIONS = 3
 WORKSPACE, UPLOAD = "From the workspace", "Upload"
 MIME = {"jsonl": "application/jsonl", "csv": "text/csv", "vtt": "text/vtt"}
 MIME |= dict.fromkeys(("fiftyone", "label-studio"), "application/json")
@@ -52,8 +54,9 @@ class Asked:
 def page() -> None:
     """Form on the left, answer on the right."""
     catalog = the_place().workspace.catalog()
-    if "asked" not in st.session_state:
+    if address.has_led_here() or "asked" not in st.session_state:
         st.session_state["asked"] = _from_address()
+        st.session_state["arrivals"] = st.session_state.get("arrivals", 0) + 1
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _form(catalog)
@@ -65,13 +68,13 @@ def page() -> None:
                 "appear here, on a timeline under the recording."
             )
             return
-        st.query_params.from_dict(
+        address.write(
             {"recording": asked.recording, "model": asked.model, "q": list(asked.sentences)}
         )
         try:
             _show(catalog, asked)
         except BadInput as error:
-            st.error(plain(str(error)))
+            st.error(plain(the_place().workspace.shown(str(error))))
 
 
 def _from_address() -> Asked | None:
@@ -94,9 +97,12 @@ def _form(catalog: Catalog) -> None:
         value="\n".join(before.sentences) if before else "",
         placeholder="a red circle bounces",
         max_chars=MOST_SENTENCES * LONGEST_SENTENCE,
-        key="sentences",
+        key=_key("sentences"),
     )
-    if not st.button("Ask", type="primary", width="stretch"):
+    pressed = st.button("Ask", type="primary", width="stretch")
+    if not text and recording is not None:
+        _suggest(catalog, recording)
+    if not pressed:
         return
     sentences = tuple(line.strip() for line in (text or "").splitlines() if line.strip())
     problem = _problem(recording, model, sentences)
@@ -105,6 +111,37 @@ def _form(catalog: Catalog) -> None:
         return
     assert recording is not None and model is not None
     st.session_state["asked"] = Asked(recording, model, sentences)
+    st.session_state["afresh"] = True
+
+
+def _suggest(catalog: Catalog, recording: str) -> None:
+    """Sentences that the workspace's own queries ask of the recording, to begin with."""
+    path = catalog.recordings().get(recording)
+    if path is None:
+        return
+    known = [q for q in catalog.questions if q.dataset in path.parents]
+    asked = (s.query.text for q in known for s in catalog.samples(q) if s.vid == path.stem)
+    sentences = list(islice(dict.fromkeys(asked), SUGGESTIONS))
+    if not sentences:
+        return
+
+    def take(sentence: str) -> None:
+        st.session_state[_key("sentences")] = sentence
+
+    st.caption("Or begin with what the dataset asks of it:")
+    for at, sentence in enumerate(sentences):
+        st.button(
+            plain(sentence),
+            key=f"suggestion-{at}",
+            on_click=take,
+            args=(sentence,),
+            type="tertiary",
+        )
+
+
+def _key(name: str) -> str:
+    """A widget's key: Back, Forward and links fill in the form anew."""
+    return f"{name}-{st.session_state['arrivals']}"
 
 
 def _problem(recording: str | None, model: str | None, sentences: tuple[str, ...]) -> str | None:
@@ -128,7 +165,7 @@ def _recording(catalog: Catalog, before: Asked | None) -> str | None:
     uploaded = before is not None and before.recording not in files
     start = UPLOAD if uploaded or not files else WORKSPACE
     where = st.segmented_control(
-        "Recording", (WORKSPACE, UPLOAD), default=start, key="where", required=True
+        "Recording", (WORKSPACE, UPLOAD), default=start, key=_key("where"), required=True
     )
     if where == WORKSPACE:
         if not files:
@@ -136,7 +173,7 @@ def _recording(catalog: Catalog, before: Asked | None) -> str | None:
             return None
         names = list(files)
         at = names.index(before.recording) if before and before.recording in files else 0
-        return st.selectbox("Recording of the workspace", names, index=at, key="recording")
+        return st.selectbox("Recording of the workspace", names, index=at, key=_key("recording"))
     return _upload() or (before.recording if before and uploaded else None)
 
 
@@ -154,7 +191,10 @@ def _upload() -> str | None:
     if file.file_id not in taken:
         try:
             limit = place.upload_limit << 20
-            path = uploads.receive(file, place.workspace.store / "uploads", limit=limit)
+            store = place.workspace.store / "uploads"
+            room = max((place.store_limit << 20) - file.size, 0)
+            uploads.clean(store, uploads.KEPT, room)
+            path = uploads.receive(file, store, limit=limit, name=file.name)
             try:
                 with st.spinner("looking at the recording"):
                     examine(path)
@@ -181,14 +221,16 @@ def _model(catalog: Catalog, before: Asked | None) -> str | None:
     at = ids.index(old[0]) if old[0] in ids else 0
     if before and before.model in ids:
         at = ids.index(before.model)
-    model = st.selectbox("Model", ids, index=at, key="model", help="a run, or an encoder as it is")
+    model = st.selectbox(
+        "Model", ids, index=at, key=_key("model"), help="a run, or an encoder as it is"
+    )
     if model != ZERO_SHOT:
         return model
     encoder = st.text_input(
         "Encoder",
         value=old[2] if old[0] == ZERO_SHOT else "open_clip:ViT-B-32",
         help="its weights must be on this machine; see grounding weights list",
-        key="encoder",
+        key=_key("encoder"),
     )
     return f"{ZERO_SHOT}:{encoder.strip()}" if encoder.strip() else None
 
@@ -208,12 +250,15 @@ def _path(catalog: Catalog, recording: str) -> Path:
 def _show(catalog: Catalog, asked: Asked) -> None:
     """The answer, or the progress towards it."""
     path = _path(catalog, asked.recording)
-    job = _ask(catalog, asked, path)
+    is_ours = asked.recording in catalog.recordings()
+    name = asked.recording if is_ours else uploads.name_of(path)
+    job = _ask(catalog, asked, path, name)
     if not job.finished.is_set():
-        wait(job, f"Looking into {asked.recording}")
+        wait(job, f"Looking into {name}")
         return
     if job.error is not None:
-        st.error(plain(job.error))
+        st.error(plain(the_place().workspace.shown(job.error)))
+        st.caption("Press Ask to try again.")
         return
     answer: dict[str, Any] = job.result
     predictions = [prediction_from_row(row) for row in answer["predictions"]]
@@ -227,14 +272,14 @@ def _show(catalog: Catalog, asked: Asked) -> None:
             **playing,
             "id": f"ask:{asked}:{playing['src']}",
             "title": "",
-            "facts": f"{asked.recording} · {seconds(answer['duration'])}",
+            "facts": f"{name} · {seconds(answer['duration'])}",
             "start": None,
-            "steps": False,
+            "steps": None,
             "timeline": timeline(nothing, lanes, has_truth=False),
         },
         key="answer",
     )
-    _downloads(path, asked, predictions, answer)
+    _downloads(name, predictions, answer)
     st.dataframe(
         [
             {
@@ -253,7 +298,7 @@ def _show(catalog: Catalog, asked: Asked) -> None:
     st.caption("The address of this page leads back to this answer.")
 
 
-def _ask(catalog: Catalog, asked: Asked, path: Path) -> Job:
+def _ask(catalog: Catalog, asked: Asked, path: Path, name: str) -> Job:
     """The job that answers; the same question about the same file is answered once."""
     place = the_place()
     kind, _, encoder = asked.model.partition(":")
@@ -267,7 +312,7 @@ def _ask(catalog: Catalog, asked: Asked, path: Path) -> Job:
         changed = (run / "model.safetensors").stat().st_mtime_ns
     arguments = {
         "media": str(path),
-        "vid": asked.recording,
+        "vid": name,
         "sentences": list(asked.sentences),
         "store": str(place.workspace.store / "features"),
         "top": TOP,
@@ -285,23 +330,26 @@ def _ask(catalog: Catalog, asked: Asked, path: Path) -> Job:
             stop=stop,
         )
 
-    return place.jobs.start(("ask", asked, path.stat().st_mtime_ns, changed), work)
+    key = ("ask", asked, path.stat().st_mtime_ns, changed)
+    job = place.jobs.start(key, work)
+    if st.session_state.pop("afresh", False) and job.error is not None:
+        place.jobs.forget(key)
+        job = place.jobs.start(key, work)
+    return job
 
 
-def _downloads(
-    path: Path, asked: Asked, predictions: list[Prediction], answer: dict[str, Any]
-) -> None:
+def _downloads(name: str, predictions: list[Prediction], answer: dict[str, Any]) -> None:
     rate = frame_rate(answer["rate"], answer["is_variable"])
-    stem = Path(asked.recording).stem or "moments"
+    stem = Path(name).stem or "moments"
     with st.container(horizontal=True):
-        for name, write in FORMATS.items():
-            called = NAMES.get(name, name.upper())
+        for kind, write in FORMATS.items():
+            called = NAMES.get(kind, kind.upper())
             st.download_button(
                 called,
                 write(predictions, rate),
-                file_name=f"{stem}.{SUFFIXES.get(name, name)}",
-                mime=MIME.get(name, "text/plain"),
-                key=f"download-{name}",
+                file_name=f"{stem}.{SUFFIXES.get(kind, kind)}",
+                mime=MIME.get(kind, "text/plain"),
+                key=f"download-{kind}",
                 help=f"these moments as {called}",
                 on_click="ignore",
             )

@@ -9,7 +9,7 @@ import altair
 import numpy as np
 import streamlit as st
 
-from apps.explorer import welcome
+from apps.explorer import address, welcome
 from apps.explorer.place import the_place
 from apps.explorer.sets import Version, comparison_of, pick, version
 from apps.explorer.text import plain
@@ -18,6 +18,7 @@ from grounding.comparison import (
     METRICS,
     Breakdown,
     Comparison,
+    Group,
     breakdown,
     differences,
     summary,
@@ -51,7 +52,7 @@ def page() -> None:
     table = comparison_of(catalog, question, runs)
     train = catalog.train_samples(question)
     key = version(catalog, question, runs)
-    st.query_params.from_dict({"set": question.id, "runs": runs})
+    address.write({"set": question.id, "runs": runs})
     _metrics(table, _summary(table, train, key), key)
     _breakdown(table, key)
 
@@ -166,7 +167,7 @@ def _groups(_table: Comparison, by: str, metric: str, key: Version) -> Breakdown
 
 def _open(by: str, at: int) -> None:
     """Go to the queries behind a bar."""
-    st.session_state["group"] = (by, at)
+    st.session_state["group"] = Group(by, at)
     st.session_state.pop("qid", None)
     st.session_state.pop("chart", None)
     st.switch_page("explore.py")

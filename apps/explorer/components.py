@@ -14,34 +14,36 @@ import streamlit as st
 HERE = Path(__file__).resolve().parent
 
 
-def _component(name: str) -> Callable[..., Any]:
-    html, css, js = ((HERE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
+def _component(name: str, *scripts: str) -> Callable[..., Any]:
+    """A view of `<name>.html` and `.css`; its scripts are joined, for one cannot import another."""
+    html, css = ((HERE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css"))
+    js = "\n".join((HERE / f"{script}.js").read_text("utf-8") for script in (*scripts, name))
     return st.components.v2.component(f"grounding_{name}", html=html, css=css, js=js)
 
 
-_timeline = _component("timeline")
-_queries = _component("queries")
+_timeline = _component("timeline", "elements", "drawing")
+_queries = _component("queries", "elements")
 
 
-def timeline(data: Mapping[str, Any], key: str, on_step: Callable[[], None] | None = None) -> Any:
+def timeline(data: Mapping[str, Any], key: str, on_place: Callable[[], None] | None = None) -> Any:
     """Player and timeline as one view.
 
     Args:
         data: `id` (a new one opens anew), `title` and `facts` (lines above and below, or ""), `src`
             (address of the recording, or None), `message`, `start` (seconds, None = at
-            the first moment), `steps` (whether there are other queries), `timeline` (see
-            `grounding.views.timeline`).
-        on_step: called on "next" and "previous"; the step, 1 or -1, is then in the result.
+            the first moment), `steps` (`at` and `total`: the place of this query among
+            others; None without), `timeline` (see `grounding.views.timeline`).
+        on_place: called on "next" and "previous"; the place to go to is then in the result.
 
     Returns:
-        What the view says: `time`, seconds where the player rests, and `step`.
+        What the view says: `time`, seconds where the player rests, and `place`.
     """
     return _timeline(
         data=dict(data),
         key=key,
         default={"time": None},
         on_time_change=lambda: None,
-        on_step_change=on_step or (lambda: None),
+        on_place_change=on_place or (lambda: None),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from apps.explorer import components, welcome
+from apps.explorer import address, components, welcome
 from apps.explorer.filters import chosen_filter
 from apps.explorer.place import the_place
 from apps.explorer.player import source
@@ -38,7 +38,7 @@ def page() -> None:
         return
     question, runs = pick(catalog)
     for warning in catalog.warnings[:3]:
-        st.warning(plain(warning))
+        st.warning(plain(the_place().workspace.shown(warning)))
     _pane(catalog, question, runs)
 
 
@@ -66,10 +66,10 @@ def _list(question: QuestionSet, table: Comparison, found: np.ndarray) -> int | 
     if not len(found):
         return None
     state = st.session_state
-    wanted = state.get("qid", st.query_params.get("q"))
+    wanted = state.get("qid")
     places = np.flatnonzero([str(table.samples[i].qid) == str(wanted) for i in found])
     if len(places) > 1:  # qids of a batch are unique in each recording alone
-        vid = state.get("vid", st.query_params.get("vid"))
+        vid = state.get("vid")
         same = [i for i in places if table.samples[found[i]].vid == vid]
         places = np.array(same or places)
     at = int(places[0]) if len(places) else 0
@@ -86,7 +86,7 @@ def _list(question: QuestionSet, table: Comparison, found: np.ndarray) -> int | 
     def turn() -> None:
         state["first"] = max(first + PAGE * int(state["queries"].turned), 0)
 
-    state["move"] = lambda by: move(at + by)
+    state["move"] = move
     components.queries(
         {
             "rows": [
@@ -125,7 +125,7 @@ def _detail(
     """Sentence, player and timeline of one query."""
     index = int(found[at])
     sample = table.samples[index]
-    st.query_params.from_dict(
+    address.write(
         {
             "set": question.id,
             "runs": list(table.names),
@@ -136,7 +136,8 @@ def _detail(
     try:
         playing = source(catalog.recording(question, sample.vid))
     except BadInput as error:
-        playing = {"src": None, "message": str(error)}
+        message = the_place().workspace.shown(str(error))
+        playing = {"src": None, "message": message}
     facts = [f"query {sample.qid}", sample.vid]
     if question.has_truth:
         facts.append(seconds(sample.duration))
@@ -153,11 +154,11 @@ def _detail(
             "title": sample.query.text,
             "facts": " · ".join(facts),
             "start": None,
-            "steps": True,
+            "steps": {"at": at, "total": len(found)},
             "timeline": timeline(sample, answers, has_truth=question.has_truth),
         },
         key="player",
-        on_step=lambda: st.session_state["move"](int(st.session_state["player"].step)),
+        on_place=lambda: st.session_state["move"](int(st.session_state["player"].place)),
     )
 
 

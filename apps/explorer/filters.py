@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from apps.explorer.text import plain
-from grounding.comparison import ORDERS, Comparison, Filter, group_labels
+from grounding.comparison import ORDERS, Comparison, Filter, Group
+from grounding.groupings import grouping
 from grounding.workspace import QuestionSet
 
 OUTCOMES = ("any", "right", "wrong", "absent")
@@ -82,19 +83,20 @@ def _range(label: str, values: np.ndarray, key: str) -> tuple[float, float] | No
     return None if picked == (low, high) else picked
 
 
-def _group(table: Comparison) -> tuple[str, int] | None:
+def _group(table: Comparison) -> Group | None:
     """The bar of Compare that led here, and the way out of it."""
     state = st.session_state
-    group: tuple[str, int] | None = state.get("group")
+    group: Group | None = state.get("group")
     if group is None:
         return None
-    by, at = group
-    labels = group_labels(table, by)
+    by, at, run = group
+    labels = [] if run is not None and run not in table.names else grouping(table, by, run)[0]
     if at >= len(labels):
         del state["group"]
         return None
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.caption(plain(f"Only {by}: {labels[at]}"))
+    whose = "" if run is None else f" ({run})"
+    left.caption(plain(f"Only {by}: {labels[at]}{whose}"))
     right.button(
         "Show all", key="leave-group", width="stretch", on_click=lambda: state.pop("group", None)
     )

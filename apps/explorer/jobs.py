@@ -65,7 +65,7 @@ class Jobs:
         return job
 
     def forget(self, key: Any) -> None:
-        """Let a finished job's key begin anew: what it made is gone."""
+        """Let a finished job's key begin anew: what it made is gone, or somebody asks again."""
         with self._lock:
             if key in self._jobs and self._jobs[key].finished.is_set():
                 del self._jobs[key]
@@ -79,7 +79,8 @@ class Jobs:
 
     @staticmethod
     def _is_stale(job: Job) -> bool:
-        failed = job.finished.is_set() and job.error is not None
+        # one that a person has stopped begins again when a person says so
+        failed = job.finished.is_set() and job.error is not None and not job.stop.is_set()
         return failed and time.monotonic() - job.ended > RETRY
 
     @staticmethod

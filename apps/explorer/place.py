@@ -29,6 +29,7 @@ class Place:
         jobs: work that takes longer than a page.
         device: where models run: "auto", "cpu" or "cuda".
         upload_limit: MB that a visitor may upload at once.
+        store_limit: MB that all uploads may take, and all copies for browsers.
     """
 
     workspace: Workspace
@@ -36,6 +37,7 @@ class Place:
     jobs: Jobs
     device: str
     upload_limit: int
+    store_limit: int
 
     def limits(self) -> tuple[str, int | None]:
         """Where models run, and bytes that asking one may take: a GPU bears no such limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from apps.explorer.place import MEMORY, the_place
 from apps.explorer.text import plain
 from grounding import isolated
 from grounding.errors import BadInput
+from grounding.files import make_room
 from grounding.media.playable import obstacle, proxy_path
 
 LONGEST = 4 * 3600.0  # seconds that making a proxy may take
@@ -36,9 +38,13 @@ def source(path: Path) -> dict[str, Any]:
     why = _obstacle(str(path), changed, uploaded)
     if why is None:
         return {"src": place.recordings.address(path), "message": ""}
-    proxy = proxy_path(path, place.workspace.store / "proxies")
+    store = place.workspace.store / "proxies"
+    proxy = proxy_path(path, store)
     if proxy.is_file():
+        with contextlib.suppress(OSError):
+            proxy.touch()  # the ones looked at last stay longest
         return {"src": place.recordings.address(proxy), "message": ""}
+    make_room(store.glob("*.mp4"), place.store_limit << 20)
     key = ("proxy", str(proxy))
     job = place.jobs.start(key, _making(path, proxy))
     if job.finished.is_set() and job.error is None:
@@ -47,7 +53,8 @@ def source(path: Path) -> dict[str, Any]:
         place.jobs.forget(key)  # someone has removed it
         job = place.jobs.start(key, _making(path, proxy))
     if job.error is not None:
-        return {"src": None, "message": job.error}
+        st.button("Try again", on_click=place.jobs.forget, args=(key,))
+        return {"src": None, "message": place.workspace.shown(job.error)}
     wait(job, f"{path.name}: {why}. Making a copy that it can play")
     return {"src": None, "message": "Preparing the recording …"}
 
@@ -88,12 +95,15 @@ def _making(path: Path, proxy: Path) -> Callable[..., Any]:
 
 
 def wait(job: Job, text: str) -> None:
-    """A progress bar that follows a job and draws the page anew when it ends."""
+    """A progress bar that follows a job, a way to stop it, and the page anew when it ends."""
 
     @st.fragment(run_every=0.5)
     def follow() -> None:
         if job.finished.is_set():
             st.rerun()
-        st.progress(job.share, text=plain(text))
+        left, right = st.columns([5, 1], vertical_alignment="bottom")
+        doing = f"{text}: {job.what}" if job.what else text
+        left.progress(job.share, text=plain(doing))
+        right.button("Stop", on_click=job.stop.set, width="stretch", disabled=job.stop.is_set())
 
     follow()

@@ -1,4 +1,4 @@
-// The list of queries: one page of rows; arrow keys move through it. Text goes in as textContent.
+// The list of queries: one page of rows; arrow keys move through it.
 
 const lists = new WeakMap();
 
@@ -11,13 +11,6 @@ export default function (component) {
   }
   list.update(component);
   return () => lists.delete(root);
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
 }
 
 class List {

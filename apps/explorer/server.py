@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
+import sys
 import threading
+import time
+import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from apps.explorer.place import Place, set_place
+from apps.explorer.place import Place, set_place, the_place
 from apps.explorer.recordings import PREFIX
 from grounding import uploads
 from grounding.errors import BadInput
 
 HERE = Path(__file__).resolve().parent
 ADDRESS = "127.0.0.1"
+START = 60.0  # seconds that the server may take to answer
 HOSTS = ["127.0.0.1", "localhost"]  # names this server answers to: no other site's page gets in
-ACCENT = "#2878d8"
-UPLOADS_KEPT = 7 * 86400.0  # seconds, from when they came; looked at when the server starts
+# One hue. White on it, and it on the light theme's greys, has a contrast of 4.5 at least; what is
+# text alone is lighter on dark.
+ACCENT = "#1f6bcc"
+LINKS = {"light": ACCENT, "dark": "#6aaaf5"}
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +47,18 @@ def build(place: Place) -> Any:
     )
 
 
-def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
-    """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes."""
-    theme: dict[str, Any] = {"primaryColor": ACCENT, "linkColor": ACCENT}
-    themes = {f"theme.{kind}.{key}": v for kind in ("light", "dark") for key, v in theme.items()}
+def options(place: Place, port: int) -> dict[str, Any]:
+    """Streamlit's settings: on this machine alone, no statistics, no traceback, both themes.
+
+    Headless always: otherwise it offers visitors to write files of its own beside ours.
+    """
+    themes = {f"theme.{kind}.primaryColor": ACCENT for kind in LINKS}
+    themes |= {f"theme.{kind}.linkColor": colour for kind, colour in LINKS.items()}
     return {
         "server.address": ADDRESS,
         "server.port": port,
-        "server.headless": headless,
+        "server.headless": True,
+        "logger.hideWelcomeMessage": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
         "server.maxUploadSize": place.upload_limit,
@@ -59,8 +71,11 @@ def options(place: Place, port: int, headless: bool) -> dict[str, Any]:
     }
 
 
-def serve(place: Place, port: int, headless: bool) -> None:
-    """Serve until interrupted.
+def serve(place: Place, port: int, show: bool, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted; `ready` is told the address once the port is known to be free.
+
+    Args:
+        show: open the address in the browser of whoever started it, where there is a screen.
 
     Raises:
         BadInput: the port is taken.
@@ -72,13 +87,27 @@ def serve(place: Place, port: int, headless: bool) -> None:
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"port {port}: {why}; choose another with --port N") from None
+    url = f"http://{ADDRESS}:{port}"
+    ready(url)
     app = build(place)
     # the first visitor need not wait for files and libraries
     threading.Thread(target=_read_ahead, args=(place,), daemon=True).start()
+    if show and (sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)):
+        threading.Thread(target=_open, args=(url, port), daemon=True).start()
     try:
-        app.run(config=options(place, port, headless))
+        app.run(config=options(place, port))
     finally:
         place.jobs.close()
+
+
+def _open(url: str, port: int) -> None:
+    """Open a browser once the server answers."""
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+            webbrowser.open(url)
+            return
+        time.sleep(0.2)
 
 
 def _read_ahead(place: Place) -> None:
@@ -86,7 +115,7 @@ def _read_ahead(place: Place) -> None:
     import pandas  # noqa: F401
     import pyarrow  # noqa: F401
 
-    uploads.clean(place.workspace.store / "uploads", UPLOADS_KEPT)
+    uploads.clean(place.workspace.store / "uploads", uploads.KEPT, place.store_limit << 20)
     with contextlib.suppress(BadInput):  # pages say what is wrong
         place.workspace.catalog()
 
@@ -98,7 +127,7 @@ def _on_error(error: Exception) -> bool:
     from apps.explorer.text import plain
 
     if isinstance(error, BadInput):
-        st.error(plain(str(error)))
+        st.error(plain(the_place().workspace.shown(str(error))))
     else:
         logger.error("a page failed", exc_info=error)
         st.error(

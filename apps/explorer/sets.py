@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from apps.explorer import address
 from grounding.comparison import Comparison, compare
 from grounding.errors import BadInput
 from grounding.workspace import AnswerSet, Catalog, QuestionSet
@@ -17,6 +18,8 @@ SHOWN = 5  # runs side by side: as many as there are colours
 
 def pick(catalog: Catalog) -> tuple[QuestionSet, list[str]]:
     """Both pickers beside each other: the query set, and the names of the runs to show."""
+    if address.has_led_here():
+        _follow()
     left, right = st.columns([1, 2])
     with left:
         question = _pick_set(catalog)
@@ -24,37 +27,54 @@ def pick(catalog: Catalog) -> tuple[QuestionSet, list[str]]:
         return question, _pick_runs(catalog, question)
 
 
+def _follow() -> None:
+    """Take over what the address says; pickers begin anew, for they hold what was picked before."""
+    state, params = st.session_state, st.query_params
+    state["arrivals"] = state.get("arrivals", 0) + 1
+    for name, key in (("set", "set"), ("qid", "q"), ("vid", "vid")):
+        state.pop(name, None)
+        if key in params:
+            state[name] = params[key]
+    state["runs"] = params.get_all("runs")
+    for stale in ("group", "first"):
+        state.pop(stale, None)
+
+
 def _pick_set(catalog: Catalog) -> QuestionSet:
     """The query set: from the address of the page at first, then what the visitor picks."""
     ids = [q.id for q in catalog.questions]
-    asked = st.session_state.get("set", st.query_params.get("set"))
+    asked = st.session_state.get("set")
     if asked not in ids:
         asked = next((q.id for q in catalog.questions if catalog.answers_to(q)), ids[0])
     st.session_state["set"] = asked
-    picked = st.selectbox("Queries", ids, index=ids.index(asked), key=f"pick-set-{len(ids)}")
+    picked = st.selectbox("Queries", ids, index=ids.index(asked), key=_key("pick-set", len(ids)))
     if picked != asked:
         st.session_state["set"] = picked
         for stale in ("qid", "vid", "runs", "group"):
             st.session_state.pop(stale, None)
-        st.query_params.clear()
+        address.write({})
     return catalog.question(picked)
 
 
 def _pick_runs(catalog: Catalog, question: QuestionSet) -> list[str]:
     """Names of the runs to show, five at most."""
     names = [a.name for a in catalog.answers_to(question)]
-    asked = st.session_state.get("runs", st.query_params.get_all("runs") or None)
+    asked = st.session_state.get("runs")
     default = [n for n in asked if n in names] if asked else []
     st.session_state["runs"] = picked = st.multiselect(
         "Runs",
         names,
         default=(default or names)[:SHOWN],
         max_selections=SHOWN,
-        key=f"pick-runs-{question.id}",
+        key=_key("pick-runs", question.id),
         placeholder="no predictions for these queries" if not names else "choose runs",
         disabled=not names,
     )
     return picked
+
+
+def _key(name: str, what: object) -> str:
+    return f"{name}-{what}-{st.session_state.get('arrivals', 0)}"
 
 
 def comparison_of(

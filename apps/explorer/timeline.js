@@ -1,8 +1,9 @@
-// One view: a player and the moments under it on one axis. Text goes in as textContent only.
+// One view: a player and the moments under it on one axis (drawn by `Drawing`).
 
 const views = new WeakMap();
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
 const HAIR = 0.02; // seconds: a stretch is over this close to its end
+const PATIENCE = 3000; // milliseconds: a step that brought nothing by then is forgotten
 const NARROWEST = 0.5; // seconds on screen at the deepest zoom
 
 export default function (component) {
@@ -19,28 +20,17 @@ export default function (component) {
   };
 }
 
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function clock(seconds, digits = 2) {
-  const whole = Math.max(0, seconds);
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor((whole % 3600) / 60);
-  const rest = (whole % 60).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
-}
-
-class View {
+class View extends Drawing {
   constructor(root) {
+    super();
     this.place = root.querySelector(".view");
     this.video = this.place.querySelector("video");
     this.video.disableRemotePlayback = true;
     this.part = (name) => this.place.querySelector(`.${name}`);
     this.until = null; // seconds at which playing stops
+    this.wanted = null; // place of the query that was asked for and is not here yet
+    this.pressed = 0;
+    this.hasKeys = true;
     this.from = 0; // what the axis shows, in seconds
     this.to = 1;
     this.duration = 1;
@@ -60,6 +50,9 @@ class View {
     on(this.part("tracks"), "click", (event) => this.pick(event));
     on(this.part("tracks"), "wheel", (event) => this.wheel(event));
     on(this.part("ruler"), "click", (event) => this.pick(event));
+    on(this.part("shortcuts"), "change", (event) => {
+      this.hasKeys = event.target.checked;
+    });
     on(document, "keydown", (event) => this.key(event));
     for (const type of ["play", "pause"]) on(this.video, type, () => this.paint());
     on(this.video, "loadedmetadata", () => this.measure());
@@ -91,6 +84,8 @@ class View {
   update({ data, setStateValue, setTriggerValue }) {
     this.setStateValue = setStateValue;
     this.setTriggerValue = setTriggerValue;
+    this.steps = data.steps;
+    if (data.steps?.at === this.wanted) this.wanted = null;
     const same = data.id === this.id;
     const playing = data.src || "";
     if (playing !== this.src) {
@@ -164,8 +159,15 @@ class View {
     return 0;
   }
 
+  // Python hears only the last of several quick presses, so each says where all of them lead.
   step(by) {
-    if (!this.part("next").hidden) this.setTriggerValue("step", by);
+    if (!this.steps) return;
+    const now = performance.now();
+    const isPending = this.wanted !== null && now - this.pressed < PATIENCE;
+    const from = isPending ? this.wanted : this.steps.at;
+    this.wanted = Math.min(Math.max(from + by, 0), this.steps.total - 1);
+    this.pressed = now;
+    this.setTriggerValue("place", this.wanted);
   }
 
   toggle() {
@@ -259,7 +261,11 @@ class View {
     const onButton = where.closest?.("button, a, summary, [role=tab], [role=slider]");
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     let done = true;
-    if (key === " " && !onButton) this.toggle();
+    if ((key === "ArrowDown" || key === "ArrowUp") && where.classList?.contains("bar")) {
+      const bars = [...where.parentElement.querySelectorAll(".bar")];
+      bars[bars.indexOf(where) + (key === "ArrowDown" ? 1 : -1)]?.focus();
+    } else if (!this.hasKeys) return;
+    else if (key === " " && !onButton) this.toggle();
     else if (key === "n") this.step(1);
     else if (key === "p") this.step(-1);
     else if (key === "ArrowLeft" || key === "ArrowRight") {
@@ -299,133 +305,4 @@ class View {
     if (this.part("clock").textContent !== text) this.part("clock").textContent = text;
     toggle.disabled = !this.src;
   }
-
-  draw() {
-    this.ruler();
-    const rows = this.part("tracks");
-    const hadFocus = rows.getRootNode().activeElement?.dataset?.bar;
-    rows.replaceChildren();
-    let runs = 0;
-    this.timeline.lanes.forEach((lane, index) => {
-      const hue = lane.kind === "truth" ? "--truth" : `--run-${runs++ % 5}`;
-      rows.append(this.lane(lane, index, hue));
-    });
-    if (this.timeline.saliency.length) rows.append(this.saliency());
-    if (hadFocus) rows.querySelector(`[data-bar="${CSS.escape(hadFocus)}"]`)?.focus();
-  }
-
-  share(seconds) {
-    return (100 * (seconds - this.from)) / (this.to - this.from);
-  }
-
-  ruler() {
-    const span = this.to - this.from;
-    const wanted = Math.max(2, Math.floor(this.part("ruler").clientWidth / 80)) || 6;
-    const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
-    const step = steps.find((s) => span / s <= wanted) || 7200;
-    const ruler = this.part("ruler");
-    ruler.replaceChildren();
-    for (let at = Math.ceil(this.from / step) * step; at <= this.to + 1e-9; at += step) {
-      const tick = make("span", "tick", clock(at, step < 1 ? 1 : 0));
-      tick.style.left = `${this.share(at)}%`;
-      if (this.share(at) > 96) tick.classList.add("last");
-      ruler.append(tick);
-    }
-  }
-
-  lane(lane, index, hue) {
-    const row = make("div", `lane ${lane.kind}`);
-    row.dataset.lane = index;
-    row.style.setProperty("--hue", `var(${hue})`);
-    const label = make("div", "label");
-    label.append(make("span", "name", lane.name));
-    if (lane.note) label.append(make("span", "note", lane.note));
-    label.title = lane.note ? `${lane.name}: ${lane.note}` : lane.name;
-    const track = make("div", "track");
-    if (lane.curve?.length) track.append(this.curve(lane));
-    const rows = stack(lane.bars);
-    track.style.setProperty("--rows", Math.max(1, ...rows.map((r) => r + 1)));
-    lane.bars.forEach((bar, at) => {
-      const button = make("button", bar.rank > 1 ? "bar lesser" : "bar");
-      button.type = "button";
-      button.style.left = `${this.share(bar.start)}%`;
-      button.style.width = `${this.share(bar.end) - this.share(bar.start)}%`;
-      button.style.setProperty("--row", rows[at]);
-      button.dataset.bar = `${index}-${at}`;
-      button.title = `${lane.name}: ${bar.label}. Click to play just this.`;
-      button.setAttribute("aria-label", `Play ${lane.name}: ${bar.label}`);
-      // a number that is cut off is another number
-      const width = ((bar.end - bar.start) / (this.to - this.from)) * this.part("ruler").clientWidth;
-      if (bar.score !== undefined && width > 34) {
-        button.append(make("span", "score", bar.score.toFixed(2)));
-      }
-      button.addEventListener("click", () => this.play(bar, button));
-      track.append(button);
-    });
-    if (lane.kind === "truth" && this.timeline.glance !== null) {
-      const glance = make("button", "glance");
-      glance.type = "button";
-      glance.style.left = `${this.share(this.timeline.glance)}%`;
-      glance.title = `glance at ${clock(this.timeline.glance)}. Click to see it.`;
-      glance.setAttribute("aria-label", `Show the glance at ${clock(this.timeline.glance)}`);
-      glance.addEventListener("click", () => {
-        this.until = null;
-        this.video.pause();
-        this.seek(this.timeline.glance);
-      });
-      track.append(glance);
-    }
-    row.append(label, track);
-    return row;
-  }
-
-  curve(lane) {
-    const space = "http://www.w3.org/2000/svg";
-    const picture = document.createElementNS(space, "svg");
-    picture.setAttribute("class", "curve");
-    picture.setAttribute("preserveAspectRatio", "none");
-    picture.setAttribute("viewBox", "0 0 100 100");
-    picture.setAttribute("role", "img");
-    picture.setAttribute("aria-label", `${lane.name}: score over time`);
-    const clip = this.duration / lane.curve.length;
-    const points = lane.curve.flatMap((value, i) => {
-      const height = (100 - 96 * value).toFixed(1);
-      return [`${this.share(i * clip).toFixed(3)},${height}`, `${this.share((i + 1) * clip).toFixed(3)},${height}`];
-    });
-    const area = document.createElementNS(space, "polygon");
-    const ends = [`${this.share(0)},100`, ...points, `${this.share(this.duration)},100`];
-    area.setAttribute("points", ends.join(" "));
-    picture.append(area);
-    return picture;
-  }
-
-  saliency() {
-    const row = make("div", "lane saliency");
-    const label = make("div", "label");
-    label.append(make("span", "name", "saliency"));
-    const track = make("div", "track");
-    for (const clip of this.timeline.saliency) {
-      const cell = make("span", "cell");
-      cell.style.left = `${this.share(clip.start)}%`;
-      cell.style.width = `${this.share(clip.end) - this.share(clip.start)}%`;
-      cell.style.setProperty("--value", clip.value);
-      cell.title = `saliency ${clip.value.toFixed(2)}`;
-      track.append(cell);
-    }
-    row.append(label, track);
-    return row;
-  }
-}
-
-// Bars that overlap go below each other, the better one on top.
-function stack(bars) {
-  const ends = [];
-  const rows = new Array(bars.length).fill(0);
-  bars.forEach((bar, i) => {
-    let row = 0;
-    while ((ends[row] || []).some((other) => other.start < bar.end && bar.start < other.end)) row += 1;
-    (ends[row] ||= []).push(bar);
-    rows[i] = row;
-  });
-  return rows;
 }

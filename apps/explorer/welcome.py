@@ -26,18 +26,21 @@ def show(catalog: Catalog) -> None:
         "This page shows them on top of the recording, beside the truth."
     )
     for warning in catalog.warnings[:5]:
-        st.warning(plain(warning))
+        st.warning(plain(place.workspace.shown(warning)))
     st.write(
         "There is no dataset, run or prediction file here yet. The sample makes all three: it "
         "renders 96 short videos and trains a model on them, which takes a few minutes."
     )
     folder = place.workspace.demo
-    if st.button("Make the sample", type="primary") or st.session_state.get("making"):
+    key = ("demo", str(folder))
+    # a job that was stopped before begins anew
+    pressed = st.button("Make the sample", type="primary", on_click=place.jobs.forget, args=(key,))
+    if pressed or st.session_state.get("making"):
         st.session_state["making"] = True
-        job = place.jobs.start(("demo", str(folder)), _demo(str(folder)))
+        job = place.jobs.start(key, _demo(str(folder)))
         if job.error is not None:
             st.session_state["making"] = False
-            st.error(plain(job.error))
+            st.error(plain(place.workspace.shown(job.error)))
         else:
             wait(job, "Making the sample")
     st.divider()

@@ -24,9 +24,7 @@ from typing import Any
 
 from grounding.annotations.kept import keys_of
 from grounding.annotations.row import Format, Options, Row
-from grounding.errors import AnnotationError
-from grounding.media import RECORDINGS
-from grounding.sheet import (
+from grounding.annotations.sheet import (
     COLUMNS,
     NO,
     NOT_THERE,
@@ -38,6 +36,9 @@ from grounding.sheet import (
     parse_time,
     read_table,
 )
+from grounding.cues import one_line
+from grounding.errors import AnnotationError
+from grounding.media import RECORDINGS
 from grounding.types import NEEDS, Sample
 
 MEANINGS = {
@@ -201,7 +202,10 @@ def looks(head: str) -> bool:
     first = head.lstrip("\ufeff")
     if first.lstrip()[:1] in ("{", "[", "<", ""):
         return False
-    names = {column(heading, MEANINGS) for heading in headings(first, MEANINGS)[1]}
+    found = headings(first, MEANINGS)[1]
+    if "HITId" in found:  # Charades-STA timed again by several people, in percent
+        return False
+    names = {column(heading, MEANINGS) for heading in found}
     return {"video", "query"} <= names and bool(names & {"start", "glance", "absent"})
 
 
@@ -210,11 +214,10 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     keys_of(samples)
     own = _own_columns(samples)
     rest = any(set(sample.extra) - set(own) for sample in samples)
-    absent = any(not sample.windows for sample in samples)
     optional = {
         "glance": any(sample.glance is not None for sample in samples),
         "needs": any(sample.needs is not None for sample in samples),
-        "absent": absent,
+        "absent": any(map(_is_absent, samples)),
         "saliency_scores": any(sample.saliency is not None for sample in samples),
         "extra": rest,
     }
@@ -226,16 +229,24 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     for sample in samples:
         cells = _cells(sample, own)
         for window in sample.windows or (None,):
-            times = {"start": window.start, "end": window.end} if window else {"absent": "yes"}
-            row = {**cells, **times}
+            row = {**cells}
+            if window is not None:
+                row |= {"start": window.start, "end": window.end}
+            elif _is_absent(sample):
+                row["absent"] = "yes"
             table.writerow([row.get(name, "") for name in [*names, *own]])
     return text.getvalue()
+
+
+def _is_absent(sample: Sample) -> bool:
+    """Whether nothing is there, which is not that nobody said where."""
+    return not sample.windows and sample.extra.get("relevant_windows", ()) is not None
 
 
 def _own_columns(samples: Sequence[Sample]) -> list[str]:
     """The other keys that can head a column: nobody takes them for one that we know."""
     keys = dict.fromkeys(key for sample in samples for key in sample.extra)
-    return [k for k in keys if k and k == " ".join(k.split()) and column(k, MEANINGS) is None]
+    return [k for k in keys if k and k == one_line(k) and column(k, MEANINGS) is None]
 
 
 def _cells(sample: Sample, own: Sequence[str]) -> Mapping[str, object]:
@@ -254,17 +265,18 @@ def _cells(sample: Sample, own: Sequence[str]) -> Mapping[str, object]:
     for key in own:
         if key in sample.extra:
             value = sample.extra[key]
-            plain = isinstance(value, str) and value.strip() and _value(value) == value
+            plain = isinstance(value, str) and value.strip() and _value(value) is value
+            plain = plain and "\0" not in value
             cells[key] = value if plain else json.dumps(value, ensure_ascii=False)
     return cells
 
 
 def _quoted(text: str, endings: tuple[str, ...] = ()) -> str:
     """A text as it is, in JSON's quotes where it would come back as something else."""
-    is_plain = text and text == text.strip() and not text.startswith('"')
+    is_plain = text and text == text.strip() and not text.startswith('"') and "\0" not in text
     if is_plain and not _WHOLE.fullmatch(text) and not text.lower().endswith(endings):
         return text
     return json.dumps(text, ensure_ascii=False)
 
 
-CSV = Format(read, looks, (".csv", ".tsv"), "CSV, a row for each window", write)
+FORMAT = Format(read, looks, (".csv", ".tsv"), "CSV, a row for each window", write)

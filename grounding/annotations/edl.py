@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from grounding.annotations.folders import one_recording
 from grounding.annotations.kept import (
     Found,
     Pair,
@@ -27,12 +28,12 @@ from grounding.annotations.kept import (
     recall,
     split_key,
 )  # fmt: skip
-from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.row import Options, Row
+from grounding.annotations.source import read_text
 from grounding.cues import one_line
 from grounding.errors import AnnotationError
 from grounding.media import RECORDINGS
 from grounding.naming import name_of
-from grounding.text import read_text
 from grounding.timecode import DROPPED, frame_number, frame_of, frame_seconds, timecode
 from grounding.types import Sample
 
@@ -62,7 +63,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     events: list[_Event] = []
     drop, at = False, 0
     try:
-        for at, line in enumerate(re.split(r"\r\n|\r|\n", read_text(path)), 1):
+        for at, line in enumerate(re.split(r"\r\n|\r|\n", read_text(path, wide=True)), 1):
             match = _EVENT.fullmatch(line.strip())
             if match:
                 events.append(_Event(at, list(match.groups()[1:]), drop))
@@ -168,4 +169,4 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     return "\n".join(lines)
 
 
-EDL = Format(read, looks, (".edl",), "CMX3600, one recording a file", write, per_recording=True)
+FORMAT = one_recording(read, looks, ".edl", "CMX3600", write)

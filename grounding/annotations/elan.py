@@ -22,8 +22,9 @@ from xml.sax.saxutils import escape
 
 from grounding import cues
 from grounding.annotations.eaf import KEPT, LINKS, UNITS, Times, read_eaf
+from grounding.annotations.folders import one_recording
 from grounding.annotations.kept import Found, gather, keep, keys_of, recall, split_key
-from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.row import Options, Row
 from grounding.errors import AnnotationError
 from grounding.naming import name_of
 from grounding.types import Sample
@@ -156,4 +157,4 @@ def _annotation(element: str, text: str) -> str:
     )
 
 
-ELAN = Format(read, looks, (".eaf",), "ELAN, one recording a file", write, per_recording=True)
+FORMAT = one_recording(read, looks, ".eaf", "ELAN", write)

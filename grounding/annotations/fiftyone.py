@@ -21,8 +21,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from grounding.annotations import fields
 from grounding.annotations.json_file import Located, objects, read_json
-from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall, seconds
+from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.timecode import frame_rate, frame_seconds, milliseconds_of
@@ -52,9 +53,8 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     keys: dict[str, str] = {}  # our own line -> its key: every window of a query carries the same
     line = document.line
     try:
-        for each in objects(path, line, document.get(ABSENT), ABSENT):
-            line = each.line
-            key, row = recall(json.dumps(each), line)
+        for each in fields.items(document.get(ABSENT, []), ABSENT):
+            key, row = recall(fields.text(each, f"a line of {ABSENT}"), line)
             kept[key] = row
         found = []
         for vid, rate, values in _detections(path, document, options):
@@ -122,7 +122,7 @@ def _rate(path: Path, sample: Located) -> Fraction | None:
         return None
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.01 < rate < 100_000:
         raise AnnotationError(
-            f"{path}:{sample.line}: frame_rate is {str(rate)[:40]!r}; it must be frames per second"
+            f"{path}:{sample.line}: frame_rate is {fields.shown(rate)}; it must be frames a second"
         )
     return frame_rate(float(rate))
 
@@ -140,14 +140,14 @@ def _window(values: Located, rate: Fraction | None) -> Pair:
     name = "support" if values.get("support") is not None else "timestamps"
     pair = values.get(name)
     if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError(f"{name} is {str(pair)[:40]!r}; it must be a list of two numbers")
+        raise ValueError(f"{name} is {fields.shown(pair)}; it must be a list of two numbers")
     if name == "timestamps":
         first, last = (milliseconds_of(v) / 1000 if isinstance(v, str) else v for v in pair)
-        return seconds(first, "start"), seconds(last, "end")
+        return fields.number(first, "start"), fields.number(last, "end")
     if rate is None:
         raise ValueError("support counts frames, and the frame rate is not known; give it")
     if not all(isinstance(v, int) and not isinstance(v, bool) for v in pair):
-        raise ValueError(f"support is {str(pair)[:40]}; it must be two frame numbers")
+        raise ValueError(f"support is {fields.shown(pair)}; it must be two frame numbers")
     return frame_seconds(pair[0] - 1, rate), frame_seconds(pair[1], rate)
 
 
@@ -172,10 +172,10 @@ def write(samples: Sequence[Sample], options: Options) -> str:
             for number, window in enumerate(sample.windows, 1)
         ]
     document: dict[str, Any] = {"labels": labels}
-    absent = [json.loads(keep(sample)) for sample in samples if not sample.windows]
+    absent = [keep(sample) for sample in samples if not sample.windows]
     if absent:
         document[ABSENT] = absent
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-FIFTYONE = Format(read, looks, (".json",), "FiftyOne temporal detections", write)
+FORMAT = Format(read, looks, (".json",), "FiftyOne temporal detections", write)

@@ -9,8 +9,9 @@ from json.decoder import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
+from grounding.annotations import fields
+from grounding.annotations.source import read_text
 from grounding.errors import AnnotationError
-from grounding.text import read_text
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -29,7 +30,7 @@ def read_json(path: Path) -> Any:
     Raises:
         AnnotationError: it is no JSON, with the line.
     """
-    text = read_text(path)
+    text = read_text(path, wide=True)
     reader = _Reader(text)
     try:
         value, end = reader.value(reader.space(0), LEVELS)
@@ -59,7 +60,7 @@ def objects(path: Path, above: int, values: Any, what: str) -> Iterator[Located]
     for value in values if isinstance(values, list) else [values]:
         if not isinstance(value, Located):
             raise AnnotationError(
-                f"{path}:{above}: {what} holds {str(value)[:40]!r}; it must be a list of objects"
+                f"{path}:{above}: {what} holds {fields.shown(value)}; it must be a list of objects"
             )
         yield value
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from grounding.annotations.fields import besides, identity, items, number, shown, spans, text
+from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.samples import sample_of, samples_of
+from grounding.annotations.walking import Entry, by_object, objects_of
 from grounding.errors import AnnotationError
 from grounding.files import write_text
 from grounding.types import Moment, Prediction, Query, Sample
 
-_KNOWN = {
+_KNOWN = (
     "qid",
     "vid",
     "query",
@@ -22,57 +25,41 @@ _KNOWN = {
     "glance",
     "needs",
     "saliency_scores",
-}
+)
+_REQUIRED = ("qid", "vid", "query", "duration", "relevant_windows")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise AnnotationError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise AnnotationError(
-            f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
-        ) from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            what = getattr(error, "msg", "nested too deeply")
-            raise AnnotationError(
-                f"{path}:{number}: not JSON ({what}); one object a line"
-            ) from None
-        if not isinstance(row, dict):
-            raise AnnotationError(f"{path}:{number}: {str(row)[:40]!r} is no JSON object")
-        yield number, row
+def rows_of(entry: Entry, options: Options) -> Iterator[Row]:
+    """One line; where `relevant_windows` is missing or null, `extra` says so."""
+    line = entry.value
+    given = {key: line[key] for key in _KNOWN if line.get(key) is not None}
+    extra = besides(line, *_KNOWN)
+    if "relevant_windows" not in given:
+        extra["relevant_windows"] = None
+    saliency = given.get("saliency_scores")
+    yield Row(
+        line=entry.line,
+        vid=str(identity(line["vid"], "vid")),
+        text=text(line["query"], "query"),
+        windows=spans(given.get("relevant_windows", []), "relevant_windows"),
+        duration=number(given["duration"], "duration") if "duration" in given else None,
+        qid=identity(given["qid"], "qid") if "qid" in given else None,
+        glance=number(given["glance"], "glance") if "glance" in given else None,
+        needs=text(given["needs"], "needs") if "needs" in given else None,
+        saliency=None if saliency is None else tuple(items(saliency, "saliency_scores")),
+        extra=extra,
+    )
 
 
-def _number(row: Mapping[str, Any], key: str) -> float:
-    value = row[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key} is {value!r}; it must be a number of seconds")
-    return float(value)
+def _strict_rows(entry: Entry, options: Options) -> Iterator[Row]:
+    """One line of a dataset folder, where everything must be there."""
+    for key in _REQUIRED:
+        if entry.value[key] is None:
+            raise ValueError(f"{key} is None; give it a value")
+    yield from rows_of(entry, options)
 
 
-def _qid(row: Mapping[str, Any]) -> int | str:
-    qid = row["qid"]
-    if isinstance(qid, bool) or not isinstance(qid, int | str):
-        raise ValueError(f"qid is {qid!r}; it must be an integer or a string")
-    return qid
-
-
-def _windows(rows: Any, key: str, fields: int) -> list[list[float]]:
-    if not isinstance(rows, list):
-        raise ValueError(f"{key} is {rows!r}; it must be a list of [start, end]")
-    for row in rows:
-        good = isinstance(row, list) and len(row) == fields
-        if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in row):
-            raise ValueError(
-                f"{key} holds {str(row)[:40]}; each must be a list of {fields} numbers"
-            )
-    return rows
+_read_strictly = by_object(_strict_rows)
 
 
 def sample_from_row(row: Mapping[str, Any]) -> Sample:
@@ -81,24 +68,8 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     Raises:
         ValueError: a value is wrong; KeyError: a key is missing.
     """
-    duration = _number(row, "duration")
-    windows = tuple(
-        Moment(a, b) for a, b in _windows(row["relevant_windows"], "relevant_windows", 2)
-    )
-    saliency = row.get("saliency_scores")
-    sample = Sample(
-        query=Query(str(row["query"]), _qid(row), str(row["vid"])),
-        duration=duration,
-        windows=windows,
-        glance=_number(row, "glance") if row.get("glance") is not None else None,
-        needs=row.get("needs"),
-        saliency=None if saliency is None else tuple(saliency),
-        extra={k: v for k, v in row.items() if k not in _KNOWN},
-    )
-    for window in windows:
-        if window.end > duration + 1e-3:
-            raise ValueError(f"end {window.end} s is after the recording ({duration} s)")
-    return sample
+    (strict,) = _strict_rows(Entry(Path(), 1, "", row), Options())
+    return sample_of(strict)
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
@@ -126,27 +97,41 @@ def read_samples(path: str | Path) -> list[Sample]:
         AnnotationError: naming file, line and value.
     """
     path = Path(path)
-    samples: list[Sample] = []
-    seen: dict[int | str, int] = {}
-    for number, row in _lines(path):
-        try:
-            sample = sample_from_row(row)
-        except KeyError as error:
-            raise AnnotationError(f"{path}:{number}: the key {error} is missing") from None
-        except (ValueError, TypeError) as error:
-            raise AnnotationError(f"{path}:{number}: {error}; correct the line") from None
-        if sample.qid in seen:
-            first = seen[sample.qid]
-            raise AnnotationError(f"{path}:{number}: qid {sample.qid!r} stands in line {first} too")
-        seen[sample.qid] = number
-        samples.append(sample)
-    return samples
+    return samples_of(_read_strictly(path, Options()), path=path)
 
 
 def write_samples(path: str | Path, samples: Iterable[Sample]) -> None:
     """Write a dataset's annotation file, whole or not at all."""
-    rows = (json.dumps(sample_to_row(s), ensure_ascii=False) for s in samples)
-    write_text(Path(path), "".join(row + "\n" for row in rows))
+    write_text(Path(path), _lines(samples, Options()))
+
+
+def _lines(samples: Iterable[Sample], options: Options) -> str:
+    return "".join(_line(sample_to_row(sample)) + "\n" for sample in samples)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # half a character in a key we do not know
+        return json.dumps(row)
+    return line
+
+
+def _looks(head: str) -> bool:
+    keys = ('"query"', '"vid"')
+    if not head.lstrip().startswith("{") or not all(key in head for key in keys):
+        return False
+    return '"pred_relevant_windows"' not in head
+
+
+FORMAT = Format(
+    read=by_object(rows_of),
+    looks=_looks,
+    suffixes=(".jsonl", ".json"),
+    note="the lines of QVHighlights, as many data sets are shared",
+    write=_lines,
+)
 
 
 def prediction_to_row(prediction: Prediction) -> dict[str, Any]:
@@ -166,18 +151,29 @@ def prediction_to_row(prediction: Prediction) -> dict[str, Any]:
     return row
 
 
+def _triples(rows: Any) -> list[list[float]]:
+    for row in items(rows, "pred_relevant_windows"):
+        good = isinstance(row, list) and len(row) == 3
+        if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in row):
+            raise ValueError(
+                f"pred_relevant_windows holds {shown(row)}; each must be a list of 3 numbers"
+            )
+    windows: list[list[float]] = rows
+    return windows
+
+
 def prediction_from_row(row: Mapping[str, Any]) -> Prediction:
     """One prediction line -> Prediction, its moments sorted by score.
 
     Raises:
         ValueError: a value is wrong; KeyError: a key is missing.
     """
-    rows = _windows(row["pred_relevant_windows"], "pred_relevant_windows", 3)
+    rows = _triples(row["pred_relevant_windows"])
     absent = row.get("pred_absent")
     return Prediction(
-        Query(str(row.get("query") or row["qid"]), _qid(row), str(row["vid"])),
+        Query(str(row.get("query") or row["qid"]), identity(row["qid"], "qid"), str(row["vid"])),
         tuple(Moment(*map(float, r)) for r in sorted(rows, key=lambda r: -r[2])),
-        None if absent is None else _number(row, "pred_absent"),
+        None if absent is None else float(number(absent, "pred_absent")),
         tuple(map(float, row.get("pred_saliency_scores") or ())),
     )
 
@@ -191,15 +187,15 @@ def read_predictions(path: str | Path) -> tuple[list[Prediction], int]:
     path = Path(path)
     predictions: list[Prediction] = []
     unsorted = 0
-    for number, row in _lines(path):
+    for line, row in objects_of(path):
         try:
             predictions.append(prediction_from_row(row))
             best = [window[2] for window in row["pred_relevant_windows"]]
             unsorted += any(a < b for a, b in pairwise(best))
         except KeyError as error:
-            raise AnnotationError(f"{path}:{number}: the key {error} is missing") from None
+            raise AnnotationError(f"{path}:{line}: the key {error} is missing") from None
         except (ValueError, TypeError) as error:
-            raise AnnotationError(f"{path}:{number}: {error}; correct the line") from None
+            raise AnnotationError(f"{path}:{line}: {error}; correct the line") from None
     return predictions, unsorted
 
 

@@ -10,14 +10,16 @@ one query for each sentence of a recording.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from grounding.annotations.jsonl import sample_to_row
-from grounding.annotations.row import Row
+from grounding.annotations.fields import record
+from grounding.annotations.jsonl import rows_of, sample_to_row
+from grounding.annotations.row import Options, Row
+from grounding.annotations.walking import Entry
 from grounding.errors import AnnotationError
 from grounding.types import Sample
 
@@ -91,66 +93,17 @@ def recall(text: str, line: int) -> tuple[str, Row]:
         ValueError: it is none of ours, or somebody broke it.
     """
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = record(json.loads(text), "a kept line")
+        (row,) = rows_of(Entry(Path(), line, "", data), Options())
+    except KeyError as error:
+        raise ValueError(f"the kept line has no {error}; delete it or restore it") from None
+    except RecursionError:
+        raise ValueError("a kept line is nested too deeply; delete it") from None
+    except json.JSONDecodeError:
         raise ValueError(f"{text[:40]!r} is no kept line; delete it or restore it") from None
-    row = row_of(data, line)
     if row.qid is None:
         raise ValueError("the kept line has no qid; delete it or restore it")
     return key_of(row.qid), row
-
-
-def row_of(data: Any, line: int) -> Row:
-    """A dataset line -> row, types checked; keys it does not know go to `extra`.
-
-    Raises:
-        ValueError: a key is missing or its value is of another type.
-    """
-    if not isinstance(data, dict):
-        raise ValueError(f"{str(data)[:40]!r} is no JSON object")
-    rest = dict(data)
-    vid, text, qid = (rest.pop(name, None) for name in ("vid", "query", "qid"))
-    for name, value in (("vid", vid), ("query", text)):
-        if not isinstance(value, str):
-            raise ValueError(f"{name} is {str(value)[:40]!r}; it must be a string")
-    if qid is not None and (isinstance(qid, bool) or not isinstance(qid, int | str)):
-        raise ValueError(f"qid is {str(qid)[:40]!r}; it must be an integer or a string")
-    windows = rest.pop("relevant_windows", None)
-    if not isinstance(windows, list) or not all(
-        isinstance(w, list) and len(w) == 2 for w in windows
-    ):
-        raise ValueError("relevant_windows must be a list of [start, end]")
-    numbers = {name: rest.pop(name, None) for name in ("duration", "glance")}
-    needs, saliency = rest.pop("needs", None), rest.pop("saliency_scores", None)
-    if not isinstance(needs, str | None) or not isinstance(saliency, list | None):
-        raise ValueError("needs must be a word and saliency_scores a list")
-    return Row(
-        line,
-        vid,
-        text,
-        [(seconds(a, "start"), seconds(b, "end")) for a, b in windows],
-        qid=qid,
-        needs=needs,
-        saliency=None if saliency is None else tuple(saliency),
-        extra=rest,
-        **{name: None if v is None else seconds(v, name) for name, v in numbers.items()},
-    )
-
-
-def seconds(value: Any, name: str) -> float:
-    """A number as JSON has it -> float.
-
-    Raises:
-        ValueError: it is no finite number.
-    """
-    try:
-        if not isinstance(value, bool) and isinstance(value, int | float):
-            number = float(value)
-            if math.isfinite(number):
-                return number
-    except OverflowError:
-        pass
-    raise ValueError(f"{name} is {str(value)[:40]!r}; it must be a number of seconds")
 
 
 def gather(

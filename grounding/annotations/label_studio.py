@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from grounding.annotations import fields
 from grounding.annotations.json_file import Located, objects, read_json
-from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall, seconds
+from grounding.annotations.kept import Found, Pair, gather, keep, keys_of, recall
 from grounding.annotations.row import Format, Options, Row
 from grounding.errors import AnnotationError
 from grounding.timecode import frame_number, frame_seconds
@@ -49,7 +50,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
         try:
             data = task.get("data", task)  # the short export has no `data`
             if not isinstance(data, dict):
-                raise ValueError(f"data is {str(data)[:40]!r}; it must be an object")
+                raise ValueError(f"data is {fields.shown(data)}; it must be an object")
             vid = _vid(data, options)
             for each in objects(path, line, data.get("queries"), "queries"):
                 key, row = recall(json.dumps(each), each.line)
@@ -111,7 +112,9 @@ def _spans(region: Located, rate: Fraction | None) -> Iterator[tuple[str, Pair, 
     if "timelinelabels" in value or "ranges" in value:
         ranges = value.get("ranges")
         if not isinstance(ranges, list) or not all(isinstance(r, dict) for r in ranges):
-            raise ValueError(f"ranges is {str(ranges)[:40]!r}; it must be a list of start and end")
+            raise ValueError(
+                f"ranges is {fields.shown(ranges)}; it must be a list of start and end"
+            )
         for label in _labels(value.get("timelinelabels")):
             for each in ranges:
                 shown = _frames(each.get("start"), each.get("end"))
@@ -122,7 +125,9 @@ def _spans(region: Located, rate: Fraction | None) -> Iterator[tuple[str, Pair, 
                 first, last = shown
                 yield label, shown, (frame_seconds(first - 1, rate), frame_seconds(last, rate))
     elif "start" in value and "end" in value and "sequence" not in value:
-        pair = seconds(value["start"], "start"), seconds(value["end"], "end")
+        # whole seconds must not look like frames
+        start, end = (float(fields.number(value[name], name)) for name in ("start", "end"))
+        pair = start, end
         for label in _labels(value.get("labels")):
             yield label, pair, pair
 
@@ -132,7 +137,7 @@ def _frames(first: Any, last: Any) -> tuple[int, int]:
     first, last = (last if first is None else first), (first if last is None else last)
     for frame in (first, last):
         if isinstance(frame, bool) or not isinstance(frame, int):
-            raise ValueError(f"a range holds {str(frame)[:40]!r}; it must be a frame's number")
+            raise ValueError(f"a range holds {fields.shown(frame)}; it must be a frame's number")
     return first, last
 
 
@@ -227,4 +232,4 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
-LABEL_STUDIO = Format(read, looks, (".json",), "Label Studio tasks", write)
+FORMAT = Format(read, looks, (".json",), "Label Studio tasks", write)

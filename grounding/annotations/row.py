@@ -13,19 +13,22 @@ from grounding.types import Sample
 
 @dataclass(slots=True)
 class Row:
-    """One query as a file has it: typed, but not yet checked (see `grounding.annotations.check`).
+    """One query as a file has it: typed, but not yet judged (see `checking`).
 
     Attributes:
         line: where it stands in the file, from 1.
         vid: name of the recording.
         text: the sentence as it is.
-        windows: start and end in seconds, also where they cannot be; empty = not there.
+        windows: start and end in seconds, also where they cannot be; empty = not there. An end of
+            infinity is the recording's end, for formats that say "all of it".
         duration: seconds of the recording; None where the file does not say.
-        qid: None = the row's place among the rows of its file.
+        qid: None = the row's place, from 0, among the rows of its file.
         glance: one instant, seconds.
         needs: "sight", "sound", "both" or "motion".
         saliency: scores as the file has them.
-        extra: every other key, for a round trip.
+        extra: every other key, for a round trip. Its `relevant_windows` is None where the file
+            gives no moments, which is not to say that there are none.
+        source: the file it stands in, where that is not the one that was named (a folder's).
     """
 
     line: int
@@ -38,6 +41,7 @@ class Row:
     needs: str | None = None
     saliency: tuple[Any, ...] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    source: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Format:
     Attributes:
         read: a file -> its rows; raises AnnotationError with the line.
         looks: whether a text that begins like this (64 KiB at most) is of this format.
-        suffixes: names of such files end so.
+        suffixes: names of such files end so; "/" = a folder of them.
         note: what it is, in a few words.
         write: samples -> the text of a file; None where nobody needs to write it.
         per_recording: a file of this format is about one recording.

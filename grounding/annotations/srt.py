@@ -15,11 +15,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grounding import cues
+from grounding.annotations.folders import one_recording
 from grounding.annotations.kept import Found, gather
-from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.row import Options, Row
+from grounding.annotations.source import read_text
 from grounding.errors import AnnotationError
 from grounding.naming import name_of
-from grounding.text import read_text
 from grounding.timecode import milliseconds_of
 from grounding.types import Sample
 
@@ -38,7 +39,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
         AnnotationError: with the line.
     """
     vid = options.vid or name_of(path.stem)
-    lines = re.split(r"\r\n|\r|\n", read_text(path))
+    lines = re.split(r"\r\n|\r|\n", read_text(path, wide=True))
     times = {at: match for at, line in enumerate(lines) if (match := _TIMES.fullmatch(line))}
     starts = [*times, len(lines)]
     found: list[Found] = []
@@ -95,4 +96,4 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     )
 
 
-SRT = Format(read, looks, (".srt",), "SubRip, one recording a file", write, per_recording=True)
+FORMAT = one_recording(read, looks, ".srt", "SubRip", write)

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grounding import cues
+from grounding.annotations.folders import one_recording
 from grounding.annotations.kept import Found, gather, keep, keys_of, recall, split_key
-from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.row import Options, Row
+from grounding.annotations.source import read_text
 from grounding.errors import AnnotationError
 from grounding.naming import name_of
-from grounding.text import read_text
 from grounding.timecode import milliseconds_of
 from grounding.types import Sample
 
@@ -38,7 +39,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
         AnnotationError: with the line.
     """
     vid = options.vid or name_of(path.stem)
-    lines = re.split(r"\r\n|\r|\n", read_text(path))
+    lines = re.split(r"\r\n|\r|\n", read_text(path, wide=True))
     if not _HEAD.match(lines[0]):
         raise AnnotationError(f"{path}:1: begins with no WEBVTT; write it as the first line")
     kept: dict[str, Row] = {}
@@ -114,4 +115,4 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     return cues.vtt(made, (KEPT + keep(sample) for sample in samples))
 
 
-VTT = Format(read, looks, (".vtt",), "WebVTT, one recording a file", write, per_recording=True)
+FORMAT = one_recording(read, looks, ".vtt", "WebVTT", write)

@@ -1,4 +1,4 @@
-"""Samples -> files of any format, and folders of files that are about one recording each -> rows.
+"""Samples -> files of any format.
 
 A format that holds one recording a file gets a folder: `<vid><suffix>` for each recording. What no
 file system holds in a name is written as %XX there, so that no name leaves the folder.
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from grounding.annotations.row import Format, Options, Row
+from grounding.annotations.row import Format, Options
 from grounding.errors import AnnotationError
 from grounding.files import write_text
 from grounding.naming import file_stem
@@ -33,7 +33,7 @@ def write_files(
     recordings: dict[str, list[Sample]] = {}
     for sample in samples:
         recordings.setdefault(sample.vid, []).append(sample)
-    is_file = out.name.lower().endswith(format.suffixes) and not out.is_dir()
+    is_file = out.name.lower().endswith(format.suffixes[0]) and not out.is_dir()
     if format.per_recording and is_file and len(recordings) > 1:
         raise AnnotationError(
             f"{out}: holds one recording, and the samples are of {len(recordings)}; name a folder"
@@ -74,26 +74,3 @@ def _paths(folder: Path, vids: Sequence[str], suffix: str) -> dict[str, Path]:
 
 def _folded(stem: str) -> str:
     return unicodedata.normalize("NFKC", stem).casefold()
-
-
-def read_folder(folder: Path, format: Format, options: Options) -> list[Row]:
-    """The queries of all files of a format in a folder, by the files' names; hidden ones and
-    folders inside are left out.
-
-    Raises:
-        AnnotationError: there is no such file, or one of them is wrong.
-    """
-    if not folder.is_dir():
-        raise AnnotationError(f"{folder}: no such folder")
-    if options.vid is not None:
-        raise AnnotationError(f"{folder}: its files name their recordings; leave out the name")
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.lower().endswith(format.suffixes)
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
-    if not paths:
-        raise AnnotationError(f"{folder}: no {' or '.join(format.suffixes)} in it; name another")
-    return [row for path in paths for row in format.read(path, options)]

@@ -72,6 +72,14 @@ def f1(counts: Floats) -> Floats:
     return np.where(bottom > 0, 2 * hits / np.maximum(bottom, 1e-12), 0.0)
 
 
+def precision_recall(counts: Floats) -> tuple[float, float]:
+    """(3,) true positives, false positives, misses -> precision and recall in [0, 1]; 0 where
+    nothing was said or nothing is to be found.
+    """
+    hits, wrong, missed = map(float, counts)
+    return hits / max(hits + wrong, 1), hits / max(hits + missed, 1)
+
+
 def best_threshold(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     """The threshold on (Q,) scores at and above which calling "positive" gives the best F1.
 

@@ -374,12 +374,16 @@ def test_a_table_of_a_spreadsheet(tmp_path):
 
 
 def test_a_table_names_recordings_or_their_files(tmp_path):
-    text = "HITId,video_id,description,start,end\nH1,YAFX0.mp4,a dog,55,81\nH2,YAFX0,a dog,4,7\n"
+    text = "video_id,description,start,end\nYAFX0.mp4,a dog,55,81\nYAFX0,a dog,4,7\n"
     (row,) = read(tmp_path, "csv", text)
     assert (row.vid, row.text, row.windows) == ("YAFX0", "a dog", [(55.0, 81.0), (4.0, 7.0)])
     sample = Sample(Query("a dog", 1, "x.mp4"), 9.0, (Moment(1.0, 2.0),))
     (row,) = read(tmp_path, "csv", FORMATS["csv"].write([sample], Options()))
     assert sample_of(row) == sample
+
+
+def test_times_in_percent_are_not_taken_for_seconds():
+    assert not FORMATS["csv"].looks("HITId,video_id,description,start,end\nH1,Y.mp4,a dog,55,81\n")
 
 
 def test_a_table_takes_what_the_sheet_of_init_takes(tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from grounding.annotations.formats import FORMATS
 from grounding.annotations.row import Format, Options
-from grounding.annotations.writing import read_folder, write_files
+from grounding.annotations.writing import write_files
 from grounding.cues import one_line
 from grounding.errors import AnnotationError
 from grounding.naming import file_stem, name_of
@@ -22,6 +22,7 @@ from grounding.types import Moment, Query, Sample
 from tests.annotations.samples import HOSTILE, sample_of
 
 OPTIONS = Options(rate=Fraction(25))
+TOOLS = ["fiftyone", "label-studio", "elan", "vtt", "srt", "edl", "csv"]
 PER_RECORDING = [name for name in FORMATS if FORMATS[name].per_recording]
 VIDS = [
     "kitchen", "../up", "/etc/passwd", "a/b/c", "..", ".hidden", "con", "NUL.x", "x\ny\0z", "50%",
@@ -49,17 +50,18 @@ def test_a_folder_gets_a_file_for_each_recording_and_none_leaves_it(tmp_path, na
     assert sorted(paths) == sorted(p for p in tmp_path.rglob("*") if p.is_file())
     assert len({str(path).casefold() for path in paths}) == len(VIDS)
     assert all(path.parent == out and not path.name.startswith(".") for path in paths)
-    rows = read_folder(out, FORMATS[name], OPTIONS)
+    rows = list(FORMATS[name].read(out, OPTIONS))
     assert {(r.vid, r.text, *r.windows) for r in rows} == {
         (s.vid, s.query.text if name != "srt" else " ".join(s.query.text.split()),
          (1.0, 2.0), (3.0, 4.0))
         for s in some
     }  # fmt: skip
+    assert {row.source for row in rows} == set(paths)
     if name != "srt":
         assert sorted(map(repr, map(sample_of, rows))) == sorted(map(repr, some))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TOOLS)
 def test_one_file_where_one_holds_all(tmp_path, name):
     out = tmp_path / f"new{FORMATS[name].suffixes[0]}"
     some = dataset(["kitchen"] if FORMATS[name].per_recording else VIDS)
@@ -114,20 +116,18 @@ def test_what_cannot_be_written_says_so(tmp_path):
 
 
 def test_a_folder_without_such_files_says_so(tmp_path):
-    with pytest.raises(AnnotationError, match="no such folder"):
-        read_folder(tmp_path / "none", FORMATS["vtt"], OPTIONS)
     (tmp_path / ".hidden.vtt").write_text("WEBVTT\n")
-    with pytest.raises(AnnotationError, match=r"no \.vtt in it"):
-        read_folder(tmp_path, FORMATS["vtt"], OPTIONS)
+    with pytest.raises(AnnotationError, match=r"no file called \*\.vtt in it"):
+        list(FORMATS["vtt"].read(tmp_path, OPTIONS))
     with pytest.raises(AnnotationError, match="its files name their recordings"):
-        read_folder(tmp_path, FORMATS["vtt"], Options(vid="v"))
+        list(FORMATS["vtt"].read(tmp_path, Options(vid="v")))
 
 
 def test_an_error_in_a_folder_names_the_file(tmp_path):
     (tmp_path / "a.vtt").write_text("WEBVTT\n")
     (tmp_path / "b.vtt").write_text("nothing\n")
     with pytest.raises(AnnotationError, match=r"b\.vtt:1: begins with no WEBVTT"):
-        read_folder(tmp_path, FORMATS["vtt"], OPTIONS)
+        list(FORMATS["vtt"].read(tmp_path, OPTIONS))
 
 
 @pytest.mark.parametrize("name", ["vtt", "srt"])

@@ -26,6 +26,7 @@ from apps.explorer.place import Place, set_place
 from apps.explorer.recordings import Recordings
 from apps.explorer.server import HERE
 from grounding.annotations import read_samples, write_predictions, write_samples
+from grounding.comparison import Group
 from grounding.media.playable import obstacle
 from grounding.sample import render_sample
 from grounding.types import Moment, Prediction, Query, Sample
@@ -50,6 +51,7 @@ class Visitor:
 
     def __init__(self, script: str, **query: str) -> None:
         self.page = AppTest.from_file(str(HERE / script), default_timeout=300)
+        self.place = 0
         for key, value in query.items():
             self.page.query_params[key] = value
 
@@ -67,8 +69,9 @@ class Visitor:
         whole = self.page._tree  # what a fragment leaves out stays as it was
         player = next(e for e in whole if getattr(e, "key", None) == "player")
         widgets = whole.get_widget_states()
+        self.place += by
         click = widgets.widgets.add(id=_make_trigger_id(player.proto.id, "events"))
-        click.json_trigger_value = json.dumps([{"event": "step", "value": by}])
+        click.json_trigger_value = json.dumps([{"event": "place", "value": self.place}])
         (fragment,) = self.page._fragment_storage._fragments
         only = functools.partial(RerunData, fragment_id=fragment)
         before = self.page.query_params["q"]
@@ -134,7 +137,7 @@ def curve(rng: np.random.Generator) -> tuple[float, ...]:
 def on_the_server(root: Path, steps: int) -> Iterator[Row]:
     """Our own time, with nothing between."""
     workspace = Workspace([root / "data", root / "one", root / "two"], root / ".grounding")
-    set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100))
+    set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100, 1000))
     visitor = Visitor("explore.py")
     yield "Explore, nothing read yet", timed(visitor.run), PAGE
     yield "Explore, another visitor", timed(Visitor("explore.py").run), PAGE
@@ -149,7 +152,7 @@ def on_the_server(root: Path, steps: int) -> Iterator[Row]:
     page.segmented_control(key="outcome-data/test").set_value("wrong")
     page.selectbox(key="order-data/test").set_value("most disagreement")
     yield "Explore, filters and another order", timed(visitor.run), PAGE
-    page.session_state["group"] = ("length", 0)
+    page.session_state["group"] = Group("length", 0)
     page.session_state["qid"] = None
     yield "Explore, a group of Compare", timed(visitor.run), PAGE
     compare = Visitor("compare.py")

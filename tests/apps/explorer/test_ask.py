@@ -76,12 +76,12 @@ def test_a_permalink_asks_by_itself(explorer, visit, vid):
     assert page.locator(".lane .name").all_inner_texts() == [f"1. {SENTENCE}"]
 
 
-def test_an_upload_is_kept_under_our_name_and_answered(explorer, visit, corpus, vid, trained):
+def test_an_upload_is_kept_under_our_name_and_answered(explorer, visit, corpus, vid, tmp_path):
     page = visit(f"{explorer.url}/ask")
     page.get_by_text("Upload", exact=True).click()
     content = (corpus / "media" / f"{vid}.mp4").read_bytes()
     page.locator("input[type=file]").set_input_files(
-        {"name": "../../my <b>holiday</b>.mp4", "mimeType": "video/mp4", "buffer": content}
+        {"name": "../../my <b>holiday<b>.mp4", "mimeType": "video/mp4", "buffer": content}
     )
     page.get_by_text(re.compile(r"^\.\./\.\./m")).wait_for()
     page.get_by_role("textbox", name=re.compile("What to look for")).fill(SENTENCE)
@@ -90,6 +90,13 @@ def test_an_upload_is_kept_under_our_name_and_answered(explorer, visit, corpus, 
     answered(page)
     name = urllib.parse.parse_qs(urllib.parse.urlparse(page.url).query)["recording"][0]
     assert re.fullmatch("[0-9a-f]{32}", name)
+    assert page.locator(".facts").inner_text().startswith("my <b>holiday<b>")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSONL", exact=True).click()
+    assert "holiday" in download.value.suggested_filename
+    file = tmp_path / "answers.jsonl"
+    download.value.save_as(file)
+    assert [p.query.vid for p in read_predictions(file)[0]] == ["my <b>holiday<b>"]
     kept = list((explorer.log.parent / ".grounding" / "uploads").iterdir())
     assert f"{name}.mp4" in [p.name for p in kept]
     assert "holiday" not in str(kept)
@@ -121,3 +128,37 @@ def test_wrong_addresses_say_what_is_wrong(explorer, visit, vid):
         page = visit(address)
         page.locator("[data-testid=stAlert]").filter(has_text=words).wait_for(timeout=60_000)
         assert "Traceback" not in page.inner_text("body")
+
+
+def test_back_brings_the_earlier_question_back(explorer, visit, vid):
+    page = visit(asking(explorer, vid, SENTENCE))
+    answered(page)
+    box = page.get_by_role("textbox", name=re.compile("What to look for"))
+    box.fill("the shape grows")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.locator(".lane .name").filter(has_text="the shape grows").wait_for(timeout=90_000)
+    page.go_back()
+    page.locator(".lane .name").filter(has_text=SENTENCE).wait_for(timeout=90_000)
+    assert box.input_value() == SENTENCE
+
+
+def test_work_can_be_stopped_and_begun_again(serve, visit, tmp_path):
+    page = visit(serve(tmp_path).url)
+    make = page.get_by_role("button", name="Make the sample")
+    make.click()
+    page.get_by_role("progressbar").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("[data-testid=stAlert]").filter(has_text="stopped").wait_for(timeout=60_000)
+    make.click()
+    page.get_by_role("progressbar").wait_for(timeout=60_000)
+
+
+def test_the_datasets_own_sentences_are_suggested(explorer, visit, corpus):
+    page = visit(f"{explorer.url}/ask")
+    page.get_by_text("Or begin with what the dataset asks of it").wait_for()
+    first = page.locator("[class*=st-key-suggestion-0] button")
+    sentence = first.inner_text()
+    first.click()
+    box = page.get_by_role("textbox", name=re.compile("What to look for"))
+    page.wait_for_function("() => document.querySelector('textarea').value !== ''")
+    assert box.input_value() == sentence

@@ -78,6 +78,66 @@ def test_next_and_previous_by_key_follow_the_list_and_the_address(explorer, visi
     page.get_by_role("heading", name=samples[2].query.text).wait_for()
 
 
+def chosen(page, text):
+    """Wait until the list has a query of that text chosen."""
+    page.locator("[role=option][aria-selected=true]").filter(has_text=text).wait_for()
+
+
+def test_ten_quick_presses_lead_ten_queries_on(explorer, visit, corpus):
+    samples = read_samples(corpus / "annotations" / "test.jsonl")
+    page = visit(address(explorer, samples[0]))
+    chosen(page, samples[0].query.text)
+    at_rest(page)
+    for _ in range(10):
+        page.keyboard.press("n")
+    page.wait_for_url(re.compile(rf"q={samples[10].qid}\b"))
+    page.wait_for_timeout(1000)  # nothing more comes
+    assert re.search(rf"q={samples[10].qid}\b", page.url)
+    page.get_by_role("heading", name=samples[10].query.text).wait_for()
+    page.keyboard.press("p")
+    page.get_by_role("heading", name=samples[9].query.text).wait_for()
+
+
+def test_back_and_forward_lead_through_what_was_looked_at(explorer, visit, corpus):
+    samples = read_samples(corpus / "annotations" / "test.jsonl")
+    page = visit(address(explorer, samples[0], "two"))
+    for sample in samples[1:3]:
+        at_rest(page)
+        page.keyboard.press("n")
+        page.wait_for_url(re.compile(rf"q={sample.qid}\b"))
+        page.get_by_role("heading", name=sample.query.text).wait_for()
+    page.go_back()
+    page.get_by_role("heading", name=samples[1].query.text).wait_for()
+    page.go_back()
+    page.get_by_role("heading", name=samples[0].query.text).wait_for()
+    chosen(page, samples[0].query.text)
+    page.go_forward()
+    page.get_by_role("heading", name=samples[1].query.text).wait_for()
+    at_rest(page)
+    page.keyboard.press("n")
+    page.get_by_role("heading", name=samples[2].query.text).wait_for()
+    assert page.locator(".lane .name").all_inner_texts() == ["truth", "two"]
+
+
+def test_keys_can_be_switched_off_and_bars_are_one_stop_a_lane(explorer, visit, corpus):
+    sample = first_query(corpus)
+    page = visit(address(explorer, sample))
+    at_rest(page)
+    stops = page.locator(".bar[tabindex='0']").count()
+    assert stops == page.locator(".lane:has(.bar)").count() < page.locator(".bar").count()
+    best = page.locator("[data-lane='1'] .bar").first
+    best.focus()
+    page.keyboard.press("ArrowDown")
+    focused = SHADOW % ".bar:focus"
+    assert page.evaluate(f"{focused}?.dataset.bar") == "1-1"
+    page.get_by_role("checkbox", name="Keys").uncheck()
+    best.focus()
+    page.keyboard.press("n")
+    page.wait_for_timeout(800)
+    assert page.get_by_role("heading", name=sample.query.text).count() == 1
+    assert f"q={sample.qid}" in page.url
+
+
 def test_keys_seek_and_play_and_typing_does_not(explorer, visit, corpus):
     page = visit(address(explorer, first_query(corpus)))
     video = at_rest(page)

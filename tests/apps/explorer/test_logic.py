@@ -15,6 +15,7 @@ from apps.explorer.recordings import Recordings
 from grounding import isolated
 from grounding.annotations import write_predictions, write_samples
 from grounding.annotations.jsonl import prediction_to_row
+from grounding.comparison import Group
 from grounding.errors import BadInput
 from grounding.report import evaluate
 from grounding.types import Moment, Prediction, Query, Sample
@@ -68,7 +69,7 @@ def visit(tmp_path):
 
     def run(name, *roots, **query):
         workspace = Workspace(roots, tmp_path / ".grounding")
-        set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100))
+        set_place(Place(workspace, Recordings(workspace), Jobs(), "cpu", 100, 1000))
         page = AppTest.from_file(str(server.HERE / f"{name}.py"), default_timeout=30)
         for key, value in query.items():
             page.query_params[key] = value
@@ -148,13 +149,13 @@ def test_filters_narrow_and_orders_turn_the_list(visit, data, runs):
 
 def test_a_group_of_compare_shows_its_queries_until_left(visit, data, runs):
     page = visit("explore", data, *runs)
-    page.session_state["group"] = ("words", 0)
+    page.session_state["group"] = Group("words", 0)
     page.run()
     only = texts(page)
     assert 0 < len(only) <= 3  # of those with a moment
     page.button(key="leave-group").click().run()
     assert texts(page) == TEXTS
-    page.session_state["group"] = ("words", 99)  # of another set
+    page.session_state["group"] = Group("words", 99)  # of another set
     page.run()
     assert texts(page) == TEXTS and not page.exception
 
@@ -247,9 +248,9 @@ def test_ask_refuses_what_is_no_question(visit, data, runs, answers, text, words
 
 def test_ask_without_recording_or_model_says_so(visit, data, runs, answers, tmp_path):
     page = visit("ask", data)  # no run: zero-shot alone
-    assert page.selectbox(key="model").options == ["zero-shot"]
+    assert page.selectbox(key="model-1").options == ["zero-shot"]
     page.text_area[0].set_value("a dog")
-    page.text_input(key="encoder").set_value("  ")
+    page.text_input(key="encoder-1").set_value("  ")
     page.button[0].click().run()
     assert "no model" in said(page.error)[0]
     (tmp_path / "empty").mkdir()
@@ -261,7 +262,7 @@ def test_ask_without_recording_or_model_says_so(visit, data, runs, answers, tmp_
 
 def test_ask_takes_the_form_to_the_model_and_the_address(visit, data, runs, answers):
     page = visit("ask", data, *runs)
-    page.selectbox(key="recording").set_value("b")
+    page.selectbox(key="recording-1").set_value("b")
     page.text_area[0].set_value("a dog\n\n the door ")
     page.button[0].click().run()
     follow(page)

@@ -20,7 +20,7 @@ from apps.explorer.place import MEMORY, Place, set_place, the_place
 from apps.explorer.recordings import PREFIX, Recordings
 from apps.explorer.text import plain, seconds
 from grounding import isolated
-from grounding.errors import BadInput
+from grounding.errors import BadInput, Interrupted
 from grounding.workspace import Workspace
 
 RENDER = MarkdownIt("gfm-like", {"linkify": False})
@@ -78,6 +78,26 @@ def test_equal_keys_share_a_job_and_a_failed_one_can_be_tried_again(monkeypatch)
     monkeypatch.setattr(jobs_module, "RETRY", -1.0)
     two = jobs.start("key", work)
     assert two is not one and two.finished.wait(10) and len(runs) == 2
+
+
+def test_a_stopped_job_begins_again_when_somebody_says_so(monkeypatch):
+    monkeypatch.setattr(jobs_module, "RETRY", -1.0)
+    jobs, runs = Jobs(), []
+
+    def work(tell, stop):
+        runs.append(1)
+        if len(runs) > 1:
+            return "done"
+        assert stop.wait(10)
+        raise Interrupted("ask: stopped")
+
+    job = jobs.start("key", work)
+    job.stop.set()
+    assert job.finished.wait(10) and job.error == "stopped"
+    assert jobs.start("key", work) is job and runs == [1]
+    jobs.forget("key")
+    again = jobs.start("key", work)
+    assert again.finished.wait(10) and again.result == "done"
 
 
 def test_a_bug_in_a_job_says_nothing_of_itself(caplog):
@@ -153,7 +173,7 @@ def test_the_device_is_found_out_once_and_a_gpu_has_no_limit(monkeypatch):
 
     monkeypatch.setattr(isolated, "call", call)
     place_module._resolved.cache_clear()
-    here = [Place(None, None, None, device, 1) for device in ("cpu", "auto", "auto")]
+    here = [Place(None, None, None, device, 1, 1) for device in ("cpu", "auto", "auto")]
     assert [place.limits() for place in here] == [("cpu", MEMORY), ("cuda", None), ("cuda", None)]
     assert asked == ["device"]
     place_module._resolved.cache_clear()

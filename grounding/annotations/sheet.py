@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from grounding.annotations.source import read_text
 from grounding.errors import AnnotationError
-from grounding.text import read_text
 
 COLUMNS = {  # headings, compared without case, spaces, underscores and a trailing unit
     "video": (
@@ -81,7 +81,9 @@ def read_table(path: Path, meanings: Mapping[str, Sequence[str]] = COLUMNS) -> T
     Raises:
         AnnotationError: it is no table with a recording and a sentence in each row.
     """
-    text = re.sub(r"\Asep=.(?=[\r\n])", "", read_text(path))  # how Excel knows the separator
+    text = re.sub(
+        r"\Asep=.(?=[\r\n])", "", read_text(path, wide=True)
+    )  # how Excel knows the separator
     mark, names = headings(text, meanings)
     columns = [column(heading, meanings) for heading in names]
     for name in meanings:
