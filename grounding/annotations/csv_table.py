@@ -81,7 +81,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
 def _with_line(path: Path, message: str) -> str:
     """Errors of the whole table are about its first line."""
     said = message.removeprefix(f"{path}:")
-    return message if re.match(r"\d+:| no such file", said) else f"{path}:1:{said}"
+    return message if re.match(r"\d+:| no such file| is a folder", said) else f"{path}:1:{said}"
 
 
 def _row(table: Table, record: Record, options: Options) -> tuple[Row, bool]:
@@ -112,6 +112,8 @@ def _row(table: Table, record: Record, options: Options) -> tuple[Row, bool]:
         windows = [(glance, glance)]
         extra.setdefault("supervision", "glance")
     extra |= _object(cells["extra"])
+    if windows and extra.get("relevant_windows", ()) is None:
+        del extra["relevant_windows"]  # somebody filled in what had not been given
     scores = _value(cells["saliency_scores"]) if cells["saliency_scores"].strip() else None
     if not isinstance(scores, list | None):
         raise ValueError(f"saliency_scores is {str(scores)[:40]!r}; it must be a JSON list")

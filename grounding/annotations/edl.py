@@ -78,7 +78,6 @@ def read(path: Path, options: Options) -> Iterable[Row]:
                 rate = options.rate or _ratio(line.removeprefix(RATE))
             elif events:
                 _note(events[-1].said, line)
-        vid = options.vid or name_of(path.stem)
         for event in events:
             at = event.line
             if rate is None:
@@ -86,6 +85,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             first, last, *record = (frame_of(code, rate, event.drop) for code in event.codes)
             if first == last and record[0] == record[1]:
                 continue  # what a dissolve begins with
+            vid = options.vid or _source(event) or name_of(path.stem)
             found.append(_found(event, vid, (first, last), rate, kept))
     except ValueError as error:
         if isinstance(error, AnnotationError):
@@ -94,18 +94,21 @@ def read(path: Path, options: Options) -> Iterable[Row]:
     return gather(found, kept, lambda window: _shown(window, rate or Fraction(1)), one_line)
 
 
+def _source(event: _Event) -> str:
+    """The recording that an event names, without a file's ending."""
+    source = event.said.get("SOURCE FILE", "")
+    return source.rpartition(".")[0] if source.lower().endswith(RECORDINGS) else source
+
+
 def _found(
     event: _Event, vid: str, shown: tuple[int, int], rate: Fraction, kept: Container[str]
 ) -> Found:
     said = event.said
-    source = said.get("SOURCE FILE") or vid
-    if source.lower().endswith(RECORDINGS):
-        source = source.rpartition(".")[0]
     key, number = split_key(said.get("COMMENT", ""))
     names = ["FROM CLIP NAME"] if key in kept else ["MARK", "LOC", "FROM CLIP NAME", "COMMENT"]
     text = next((said[name] for name in names if said.get(name)), "")
     window = frame_seconds(shown[0], rate), frame_seconds(shown[1], rate)
-    return Found(event.line, source, text, shown, window, key, number)
+    return Found(event.line, vid, text, shown, window, key, number)
 
 
 def _note(said: dict[str, str], line: str) -> None:

@@ -201,3 +201,19 @@ def test_a_qid_twice_cannot_be_written(name):
     some = [Sample(Query(text, 1, "v"), 9.0, (Moment(1, 2),)) for text in ("a", "b")]
     with pytest.raises(ValueError, match="qid 1 stands twice"):
         FORMATS[name].write(some, OPTIONS)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_query_whose_moments_nobody_gave_stays_one(tmp_path, name):
+    some = [
+        Sample(Query("a dog", 1, "v"), 9.0, (), extra={"relevant_windows": None}),
+        Sample(Query("a cat", 2, "v"), 9.0, ()),
+    ]
+    assert [sample_of(row) for row in there_and_back(tmp_path, name, some)] == some
+
+
+def test_moments_that_a_table_gives_count_whatever_stood_there_before(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text("qid,vid,query,start,end,relevant_windows\n1,v,a dog,1,2,null\n")
+    (row,) = FORMATS["csv"].read(path, Options())
+    assert (row.windows, row.extra) == ([(1.0, 2.0)], {})

@@ -338,6 +338,8 @@ def test_edit_lists_of_editing_programs(tmp_path):
         ("list", "a door opens", [(30.0, 31.0)]),
         ("list", "a bell", [(36000.0, 36000.04)]),
     ]
+    named = read(tmp_path, "edl", EDL, Options(rate=Fraction(25), vid="v"))
+    assert {row.vid for row in named} == {"v"}
     with pytest.raises(AnnotationError, match=r":4: an edit list counts frames"):
         read(tmp_path, "edl", EDL)
 
