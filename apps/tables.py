@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-COLUMNS = ("R1@0.3", "R1@0.5", "R1@0.7", "R5@0.5", "mIoU")
+# one table each, so that 80 columns hold it
+FAMILIES = (
+    ("R1@0.3", "R1@0.5", "R1@0.7", "R5@0.5", "mIoU"),
+    ("mAP", "mAP@0.5", "mAP@0.75"),
+    ("mAP-short", "mAP-middle", "mAP-long"),
+    ("HL-Fair-mAP", "HL-Good-mAP", "HL-VeryGood-mAP"),
+    ("HL-Fair-Hit1", "HL-Good-Hit1", "HL-VeryGood-Hit1"),
+)
+ALONE = ("absent-F1", "absent-precision", "absent-recall", "ECE")
+MAIN = FAMILIES[:1]  # what a part of the queries is shown with
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -24,28 +33,81 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def report_table(split: str, report: Mapping[str, Any]) -> str:
     """A split's metrics beside what guessing reaches, with 95 % intervals."""
-    parts = [_section(f"{split}, {report['n']} queries", report)]
+    parts = _section(f"{split}, {report['n']} queries", report, FAMILIES)
+    if report.get("mistakes"):
+        parts.append(_mistakes(report["mistakes"]))
     for name, group in report.get("groups", {}).items():
-        parts.append(_section(f"{split}, {name}, {group['n']} queries", group))
+        parts += _section(f"{split}, {name}, {group['n']} queries", group, MAIN)
     for warning in report.get("warnings", ()):
-        parts.append(
-            f"warning: {warning['kind']} ({warning['count']}, first: {warning['example']})"
-        )
+        first = "" if warning["example"] is None else f", first: {warning['example']}"
+        parts.append(f"warning: {warning['kind']} ({warning['count']}{first})")
     return "\n\n".join(parts) + "\n"
 
 
-def _section(title: str, report: Mapping[str, Any]) -> str:
+def people_table(people: Mapping[str, Any]) -> str:
+    """What people say of the same queries, beside the model."""
+    title = f"{people['queries']} queries, {people['people']} people"
+    columns = ("R1@0.3", "R1@0.5", "R1@0.7", "mIoU")
+
+    def row(name: str, part: str, suffix: str = "") -> list[str]:
+        values = [people[part].get(f"{column}{suffix}") for column in columns]
+        return [name, *("-" if v is None else f"{v[0]:.1f}" for v in values)]
+
+    rows = [
+        row("people, as a model is scored", "ceiling"),
+        row("a person, the others' best", "human", " best"),
+        row("a person, the others' mean", "human", " mean"),
+        row("model, the people's best", "model", " best"),
+        row("model, the people's mean", "model", " mean"),
+    ]
+    value, low, high = people["agreement"]["mIoU"]
+    note = f"two people overlap by IoU {value:.1f} on average (95 % {low:.1f}-{high:.1f})"
+    return text_table([title, *columns], rows) + f"\n{note}\n"
+
+
+def _section(title: str, report: Mapping[str, Any], families: Sequence[Sequence[str]]) -> list[str]:
+    parts = []
+    for family in families:
+        columns = [c for c in family if c in report["metrics"]]
+        if columns:
+            parts.append(_family(title, report, columns))
+    numbers = [
+        f"{key} {report['metrics'][key]:.1f}{_spread(report, key)}"
+        for key in ALONE
+        if key in report["metrics"]
+    ]
+    return [*parts, "\n".join(numbers)] if numbers else parts
+
+
+def _family(title: str, report: Mapping[str, Any], columns: Sequence[str]) -> str:
     def cells(values: Mapping[str, float]) -> list[str]:
-        return [f"{values[c]:.1f}" if c in values else "-" for c in COLUMNS]
+        return [f"{values[c]:.1f}" if c in values else "-" for c in columns]
 
     intervals = report["interval95"]
     spread = [
-        f"{intervals[c][0]:.1f}-{intervals[c][1]:.1f}" if c in intervals else "-" for c in COLUMNS
+        f"{intervals[c][0]:.1f}-{intervals[c][1]:.1f}" if c in intervals else "-" for c in columns
     ]
     rows = [["model", *cells(report["metrics"])], ["  95 % interval", *spread]]
-    rows += [[name, *cells(values)] for name, values in report["baselines"].items()]
-    if report["ceiling"]:
-        rows.append(["ceiling of the clip grid", *cells(report["ceiling"])])
-    table = text_table([title, *COLUMNS], rows)
-    absent = report["metrics"].get("absent-F1")
-    return table if absent is None else f"{table}\nabsent-F1 {absent:.1f}"
+    rows += [
+        [name, *cells(values)]
+        for name, values in report["baselines"].items()
+        if any(c in values for c in columns)
+    ]
+    rows.append(["ceiling", *cells(report["ceiling"])])
+    return text_table([title, *columns], rows)
+
+
+def _spread(report: Mapping[str, Any], key: str) -> str:
+    if key not in report["interval95"]:
+        return ""
+    low, high = report["interval95"][key]
+    return f" ({low:.1f}-{high:.1f})"
+
+
+def _mistakes(mistakes: Mapping[str, Any]) -> str:
+    rows = [
+        [kind, str(count), f"{mistakes['gain'][kind]:+.1f}" if kind in mistakes["gain"] else ""]
+        for kind, count in mistakes["queries"].items()
+        if count
+    ]
+    return text_table(["first answers", "queries", "R1@0.5 if mended"], rows)

@@ -20,20 +20,33 @@ class Calibration:
     Attributes:
         slope, offset: probability of absence = sigmoid(slope * logit + offset).
         threshold: at this probability and above, the answer is "there is no such moment".
+        score_slope, score_offset: the same for the score of a moment, which becomes the probability
+            that it is right; a slope of 0 leaves scores as the head gives them.
     """
 
     slope: float = 1.0
     offset: float = 0.0
     threshold: float = 0.5
+    score_slope: float = 0.0
+    score_offset: float = 0.0
 
     def absent(self, logit: float) -> float:
         """Probability in [0, 1] that there is no such moment."""
-        z = self.slope * logit + self.offset
-        return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+        return _sigmoid(self.slope * logit + self.offset)
+
+    def score(self, raw: float) -> float:
+        """What a moment's score is shown as; the order of moments stays."""
+        if self.score_slope == 0:
+            return raw
+        return _sigmoid(self.score_slope * raw + self.score_offset)
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers, for a file."""
         return asdict(self)
+
+
+def _sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
 
 
 def decode(
@@ -62,7 +75,9 @@ def decode(
         for i in np.argsort(-scores[q], kind="stable"):
             if len(moments) == top or not np.isfinite(scores[q, i]):
                 break
-            moment = Moment(float(seconds[i, 0]), float(seconds[i, 1]), float(scores[q, i]))
+            raw = float(scores[q, i])
+            score = calibration.score(raw) if calibration else raw
+            moment = Moment(float(seconds[i, 0]), float(seconds[i, 1]), score)
             if all(moment.iou(kept) <= overlap for kept in moments):
                 moments.append(moment)
         probability = calibration.absent(float(absent[q])) if calibration else None

@@ -47,7 +47,7 @@ class Trained:
         words: how it reads sentences.
         recipe: of the features it reads.
         settings: the run's config.
-        calibration: logits -> probability of absence.
+        calibration: logits -> probability of absence, scores -> probability of being right.
         epoch: the epoch that was chosen, from 1.
     """
 

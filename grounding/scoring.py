@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grounding.answers import Answers, Finding
-from grounding.metrics.average_precision import LENGTHS, THRESHOLDS, average_precision, of_length
+from grounding.metrics.average_precision import LENGTHS, average_precision, of_length, precisions
 from grounding.metrics.calibration import is_probability
 from grounding.metrics.highlights import clip_count, clip_scores, highlight_values
 from grounding.metrics.retrieval import Floats, iou, pad_windows, query_values
@@ -21,7 +21,6 @@ from grounding.types import Sample
 ABSENT = 0.5  # said to be absent at this probability and above
 RIGHT = 0.5  # least IoU of a first answer that counts as right, for calibration
 _LATE = 0.05  # seconds that a moment may end after its recording: rounding
-_AP = {"mAP@0.5": 0.5, "mAP@0.75": 0.75}
 Bools = npt.NDArray[np.bool_]
 
 
@@ -149,10 +148,7 @@ def score(answers: Answers, truth: Truth) -> Scored:
 def retrieval(predicted: Floats, truth: Floats) -> dict[str, Floats]:
     """R1, R5, mIoU and mAP of every query, by length of the true window too."""
     values = query_values(predicted, truth)
-    precision = average_precision(predicted, truth)
-    values["mAP"] = precision.mean(1)
-    for name, threshold in _AP.items():
-        values[name] = precision[:, THRESHOLDS.index(threshold)]
+    values |= precisions(predicted, truth)
     for name, (above, up_to) in LENGTHS.items():
         bound = of_length(truth, above, up_to)
         if not np.isnan(bound).all():

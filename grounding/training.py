@@ -10,7 +10,7 @@ import platform
 import shutil
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,15 +21,17 @@ from torch import Tensor
 
 from grounding import config, model_file
 from grounding.annotations import write_predictions
+from grounding.answers import answers_of
+from grounding.calibrating import calibrate
 from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
 from grounding.decode import Calibration
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
 from grounding.features import FeatureStore, Progress
 from grounding.files import atomic, write_text
-from grounding.metrics.retrieval import best_threshold
 from grounding.predict import answer
-from grounding.report import Report, evaluate
+from grounding.report import Report, evaluate, metrics_of
+from grounding.scoring import score, truth_of
 from grounding.settings import RunSettings, TrainingSettings
 from grounding.types import Sample
 from models.encoders.video import ClipEncoder
@@ -121,6 +123,7 @@ class RunWriter(lightning.Callback):
         self.run, self.trained, self.val, self.done = run, trained, val, done
         self.rows: list[dict[str, float]] = []
         self.best = -math.inf
+        self.truth = truth_of(val.samples)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know: all rows so far and the best value."""
@@ -134,7 +137,8 @@ class RunWriter(lightning.Callback):
         """Judge, keep, log, save."""
         epoch, settings = trainer.current_epoch, self.trained.settings.training
         predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
-        metrics = evaluate(predictions, self.val.samples, train=[])["metrics"]
+        metrics = metrics_of(self.truth, score(answers_of(predictions), self.truth))
+        metrics.pop("ECE", None)  # scores are made probabilities in the end
         value = metrics[settings.choose]
         row = {"epoch": epoch + 1, "loss": module.total / max(module.steps, 1), **metrics}
         self.rows = [r for r in self.rows if r["epoch"] <= epoch] + [row]
@@ -342,7 +346,7 @@ def _finish(
     """Calibrate on `val`, then predict and report on every split but `train`."""
     val = QueryData(splits["val"], clips, chosen.words)
     raw = answer(chosen.model, val, Calibration(), device=device)
-    calibration = fit_absence([p.absent or 0.0 for p in raw], splits["val"])
+    calibration = calibrate(raw, splits["val"])
     chosen = model_file.Trained(
         chosen.model, chosen.words, chosen.recipe, chosen.settings, calibration, chosen.epoch
     )
@@ -366,17 +370,6 @@ def _finish(
         )
         write_text(run / "report" / f"{name}.json", json.dumps(reports[name], indent=1))
     return reports
-
-
-def fit_absence(probabilities: Sequence[float], samples: Sequence[Sample]) -> Calibration:
-    """Shift the logit of absence so that one half is the threshold with the best F1 on `val`.
-
-    Args:
-        probabilities: of absence, uncalibrated (sigmoid of the logit), one per sample.
-    """
-    logits = [math.log(max(p, 1e-12) / max(1 - p, 1e-12)) for p in probabilities]
-    threshold = best_threshold(logits, [not s.windows for s in samples])
-    return Calibration(1.0, -threshold)
 
 
 def _environment() -> str:

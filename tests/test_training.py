@@ -71,8 +71,9 @@ def test_a_run_folder_holds_what_the_contract_says(whole, corpus, head):
         assert report["n"] == len(lines) > 0
         assert set(report) >= {"metrics", "interval95", "baselines", "ceiling", "warnings"}
         assert set(report["baselines"]) == {
-            "random", "centre-prior", "whole-file", "best-fixed-span"
+            "random", "centre-prior", "whole-file", "best-fixed-span", "text-prior"
         }  # fmt: skip
+        assert 0 <= report["metrics"]["ECE"] <= 100  # scores are probabilities
     assert "test, " in out
 
 

@@ -7,33 +7,50 @@ import json
 import sys
 from pathlib import Path
 
-from apps.tables import report_table
+from apps.tables import people_table, report_table
 from grounding.errors import BadInput
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `grounding evaluate`."""
     parser.add_argument("--predictions", required=True, metavar="P.jsonl")
-    parser.add_argument("--annotations", required=True, metavar="A.jsonl")
+    parser.add_argument("--annotations", required=True, metavar="A", help="of any known format")
+    parser.add_argument("--format", metavar="NAME", help="of the annotations (default: found out)")
+    parser.add_argument("--durations", metavar="CSV", help="vid,duration: seconds of recordings")
+    parser.add_argument(
+        "--train",
+        metavar="A",
+        help="what position baselines are fitted on (default: train.jsonl beside the annotations)",
+    )
+    parser.add_argument(
+        "--annotators",
+        nargs="+",
+        metavar="CSV",
+        help="the same queries timed by several people: how far people agree",
+    )
     parser.add_argument("--json", metavar="PATH|-", help="write the report as JSON; - = stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or write the report."""
-    from grounding.annotations import read_predictions, read_samples
+    from grounding.annotations import read
+    from grounding.answers import read_answers
     from grounding.files import write_text
+    from grounding.people import judge
     from grounding.report import evaluate
 
-    predictions, unsorted = read_predictions(args.predictions)
+    answers = read_answers(args.predictions)
     annotations = Path(args.annotations)
-    samples = read_samples(annotations)
-    for path, rows in ((args.annotations, samples), (args.predictions, predictions)):
+    samples = read(annotations, args.format, args.durations, lenient=True)
+    for path, rows in ((args.annotations, samples), (args.predictions, answers.qids)):
         if not rows:
             raise BadInput(f"{path}: holds no line; there is nothing to score")
-    # position baselines are fitted on the training split that lies beside the annotations
-    train = annotations.with_name("train.jsonl")
-    fitted_on = read_samples(train) if train.is_file() and train != annotations else None
-    report = evaluate(predictions, samples, train=fitted_on, unsorted=unsorted)
+    beside = annotations.with_name("train.jsonl")
+    train = args.train or (beside if beside.is_file() and beside != annotations else None)
+    fitted_on = read(train, None, args.durations, lenient=True) if train else None
+    report = evaluate(answers, samples, train=fitted_on)
+    if args.annotators:
+        report["people"] = judge(args.annotators, answers, samples)
     if args.json == "-":
         json.dump(report, sys.stdout, indent=1)
         print()
@@ -41,4 +58,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_text(Path(args.json), json.dumps(report, indent=1))
     print(report_table(annotations.stem, report), end="")
+    if args.annotators:
+        print("\n" + people_table(report["people"]), end="")
     return 0

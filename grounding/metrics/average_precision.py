@@ -44,6 +44,13 @@ def average_precision(
     return found
 
 
+def precisions(predicted: Floats, truth: Floats) -> dict[str, Floats]:
+    """`mAP`, `mAP@0.5`, `mAP@0.75` -> (Q,) per-query values; arguments as above."""
+    found = average_precision(predicted, truth)
+    named = {f"mAP@{t}": found[:, THRESHOLDS.index(t)] for t in (0.5, 0.75)}
+    return {"mAP": found.mean(1), **named}
+
+
 def of_length(truth: Floats, above: float, up_to: float) -> Floats:
     """(Q, M, 2) with the windows of other lengths left out (NaN); predictions are never left out.
 

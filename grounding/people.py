@@ -1,0 +1,98 @@
+"""Predictions beside several people who timed the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding.annotations.reannotated import read_reannotated
+from grounding.answers import Answers
+from grounding.errors import BadInput
+from grounding.metrics import agreement
+from grounding.metrics.retrieval import Floats, pad_windows
+from grounding.scoring import truth_of
+from grounding.timeline import Ints
+from grounding.types import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """What several people said of some of the samples.
+
+    Attributes:
+        rows: (N,) the samples that they timed, in rising order.
+        windows: (N, A, 2) seconds, NaN where somebody did not answer.
+        unknown: queries of the files that no sample has.
+    """
+
+    rows: Ints
+    windows: Floats
+    unknown: int
+
+
+def people_of(paths: Sequence[str | Path], samples: Sequence[Sample]) -> People:
+    """Read the files and find each query's sample by its recording and sentence.
+
+    A query that was timed in two rounds counts with all that was said.
+
+    Raises:
+        AnnotationError: naming file and line.
+        BadInput: none of the samples was timed by two people.
+    """
+    durations = {s.vid: s.duration for s in samples}
+    place = {(s.vid, " ".join(s.query.text.split())): i for i, s in enumerate(samples)}
+    said: dict[int, list[tuple[float, float]]] = {}
+    unknown = 0
+    for query in read_reannotated(paths, durations):
+        row = place.get((query.vid, " ".join(query.text.split())))
+        if row is None:
+            unknown += 1
+        else:
+            said.setdefault(row, []).extend(query.windows)
+    if max(map(len, said.values()), default=0) < 2:
+        raise BadInput(
+            f"{paths[0]}: times none of the queries twice; are the annotations of the same videos?"
+        )
+    rows = sorted(said)
+    return People(np.array(rows, np.int64), pad_windows([said[row] for row in rows]), unknown)
+
+
+def judge(
+    paths: Sequence[str | Path], answers: Answers, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """How far people agree, and what that makes of a score; percent, with 95 % intervals.
+
+    Keys: `queries`, `people`, `unknown`; `agreement` (mean IoU of two people); `ceiling` (a person
+    against the data set's own windows, as a model is scored: what stands beside a published score);
+    `human` (a person against the others) and `model` (the predictions against all people), both
+    against the best and the mean person.
+
+    Raises:
+        AnnotationError, BadInput: as `people_of`.
+    """
+    people = people_of(paths, samples)
+    timed = [samples[row] for row in people.rows.tolist()]
+    vids = [s.vid for s in timed]
+    predicted, _ = answers.of(answers.match(timed))
+    own = truth_of(timed).windows
+    parts = {
+        "agreement": {"mIoU": agreement.pairwise(people.windows)},
+        "ceiling": agreement.people_as_answers(people.windows, own),
+        "human": agreement.human_ceiling(people.windows),
+        "model": agreement.multi_reference(predicted, people.windows),
+    }
+    return {
+        "queries": len(timed),
+        "people": int(people.windows.shape[1]),
+        "unknown": people.unknown,
+        **{name: _rounded(values, vids) for name, values in parts.items()},
+    }
+
+
+def _rounded(values: dict[str, Floats], vids: Sequence[str]) -> dict[str, list[float]]:
+    found = agreement.with_intervals(values, vids)
+    return {name: [round(number, 2) for number in three] for name, three in found.items()}
