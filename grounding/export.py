@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from csv import writer
 from fractions import Fraction
+from typing import Any
 
+from grounding import cues
 from grounding.annotations.jsonl import prediction_to_row
+from grounding.annotations.label_studio import region, task_data
+from grounding.cues import one_line
 from grounding.errors import BadInput
+from grounding.timecode import DROPPED, frame_number, timecode
+from grounding.timecode import frame_rate as frame_rate  # callers look for it here
 from grounding.types import Moment, Prediction
 
 ABSENT = 0.5  # at this probability and above, the moment is probably not there
 COLUMNS = ("vid", "query", "qid", "rank", "start", "end", "score", "absent")
-# Frame rates that equipment has, as ratios.
-RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
-RATES += [Fraction(1000 * n, 1001) for n in (24, 30, 48, 60)]
-DROPPED = {Fraction(30000, 1001), Fraction(60000, 1001)}  # timecode leaves out numbers
 
 
 def is_absent(prediction: Prediction) -> bool:
@@ -52,12 +52,7 @@ def csv(predictions: Sequence[Prediction]) -> str:
 
 def vtt(predictions: Sequence[Prediction]) -> str:
     """WebVTT: a cue for each moment, in time order; its name is `<qid>-<rank>`."""
-    cues = ["WEBVTT\n"]
-    for start, end, name, text in _cues(predictions):
-        safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        times = f"{_clock(start, '.')} --> {_clock(end, '.')}"
-        cues.append(f"{name.replace('>', '')}\n{times}\n{safe}\n")
-    return "\n".join(cues)
+    return cues.vtt(_cues(predictions))
 
 
 def srt(predictions: Sequence[Prediction]) -> str:
@@ -65,11 +60,7 @@ def srt(predictions: Sequence[Prediction]) -> str:
 
     SubRip cannot escape: what looks like a tag stays one.
     """
-    cues = []
-    for number, (start, end, _, text) in enumerate(_cues(predictions), 1):
-        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
-        cues.append(f"{number}\n{times}\n{text.replace('-->', '→')}\n")
-    return "\n".join(cues)
+    return cues.srt(c._replace(text=c.text.replace("-->", "→")) for c in _cues(predictions))
 
 
 def edl(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
@@ -87,7 +78,7 @@ def edl(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
     lines = ["TITLE: GROUNDING", f"FCM: {mode}", ""]
     number = recorded = 0
     for prediction in predictions:
-        sentence = _one_line(prediction.query.text)
+        sentence = one_line(prediction.query.text)
         for rank, moment in enumerate(prediction.moments, 1):
             first = frame_number(moment.start, rate)
             length = max(frame_number(moment.end, rate) - first, 1)
@@ -97,11 +88,50 @@ def edl(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
             lines += [
                 f"{number:03d}  AX       V     C        {times}",
                 f"* FROM CLIP NAME: {sentence}",
-                f"* SOURCE FILE: {_one_line(prediction.query.vid or '')}",
+                f"* SOURCE FILE: {one_line(prediction.query.vid or '')}",
                 f"* COMMENT: {_label(prediction, moment)}, rank {rank}",
                 "",
             ]
     return "\n".join(lines)
+
+
+def fiftyone(predictions: Sequence[Prediction]) -> str:
+    """A `labels.json` of FiftyOne's temporal detections, best first, the score as confidence."""
+    labels: dict[str, list[dict[str, Any]]] = {}
+    for prediction in predictions:
+        row = prediction_to_row(prediction)
+        said = {"qid": row["qid"], "absent": row.get("pred_absent")}
+        labels.setdefault(row["vid"] or "", []).extend(
+            {
+                "label": row["query"],
+                "timestamps": [start, end],
+                "confidence": score,
+                "attributes": {"rank": rank} | {k: v for k, v in said.items() if v is not None},
+            }
+            for rank, (start, end, score) in enumerate(row["pred_relevant_windows"], 1)
+        )
+    return json.dumps({"labels": labels}, ensure_ascii=False, indent=1) + "\n"
+
+
+def label_studio(predictions: Sequence[Prediction], rate: Fraction | None) -> str:
+    """Label Studio's tasks with predictions: timeline labels of a video, sentences as labels.
+
+    Args:
+        rate: frames per second, exactly; None = regions of a sound recording, in seconds.
+    """
+    recordings: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        recordings.setdefault(prediction.query.vid or "", []).append(prediction)
+    tasks = []
+    for vid, some in recordings.items():
+        result = [
+            {**region(f"q{at}w{rank}", p.query.text, (m.start, m.end), rate), "score": m.score}
+            for at, p in enumerate(some, 1)
+            for rank, m in enumerate(p.moments, 1)
+        ]
+        data = task_data(vid, (p.query.text for p in some), rate)
+        tasks.append({"data": data, "predictions": [{"result": result}]})
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
 Format = Callable[[Sequence[Prediction], Fraction | None], str]  # predictions, frames per second
@@ -111,76 +141,23 @@ FORMATS: dict[str, Format] = {
     "vtt": lambda predictions, _: vtt(predictions),
     "srt": lambda predictions, _: srt(predictions),
     "edl": edl,
+    "fiftyone": lambda predictions, _: fiftyone(predictions),
+    "label-studio": label_studio,
 }
-COUNT_FRAMES = frozenset({"edl"})  # the formats that need the frame rate
+COUNT_FRAMES = frozenset({"edl", "label-studio"})  # the formats that count frames of a video
+SUFFIXES = {"fiftyone": "json", "label-studio": "json"}  # of files, where it is not the name
 
 
-def frame_rate(measured: float, is_variable: bool = False) -> Fraction:
-    """The exact rate behind a measured one, in frames per second: 29.97 -> 30000/1001.
-
-    A variable rate counts as the nearest whole one, so that timecode follows the clock.
-    """
-    if is_variable or not measured > 0:
-        return Fraction(max(round(measured), 1))
-    for rate in RATES:
-        if math.isclose(rate, measured, rel_tol=1e-5):
-            return rate
-    return Fraction(measured).limit_denominator(1001)
-
-
-def frame_number(seconds: float, rate: Fraction) -> int:
-    """The frame nearest to a time in seconds, without rounding on the way."""
-    return round(Fraction(seconds) * rate)
-
-
-def timecode(frame: int, rate: Fraction) -> str:
-    """HH:MM:SS:FF of a frame, or HH:MM:SS;FF with drop-frame counting.
-
-    Frames are counted one by one in a second of the nearest whole number of frames. Drop-frame
-    leaves out the first numbers of every minute but each tenth, so that the hours are true.
-
-    >>> timecode(1800, Fraction(30000, 1001))
-    '00:01:00;02'
-    """
-    base = max(math.floor(rate + Fraction(1, 2)), 1)
-    mark = ":"
-    if rate in DROPPED:
-        mark, dropped = ";", base // 15
-        tens, rest = divmod(frame, 600 * base - 9 * dropped)
-        minutes = max(rest - dropped, 0) // (60 * base - dropped)
-        frame += dropped * (9 * tens + minutes)
-    seconds, frame = divmod(frame, base)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{frame:02d}"
-
-
-def _cues(predictions: Sequence[Prediction]) -> Iterator[tuple[int, int, str, str]]:
-    """Start and end in milliseconds, name and text of every moment, by time; none is empty."""
-    cues = []
+def _cues(predictions: Sequence[Prediction]) -> Iterator[cues.Cue]:
+    """A cue for every moment, its text the sentence with the score."""
     for prediction in predictions:
         for rank, moment in enumerate(prediction.moments, 1):
-            start, end = round(1000 * moment.start), round(1000 * moment.end)
-            name = f"{_one_line(str(prediction.query.qid))}-{rank}"
-            cues.append((start, max(end, start + 1), name, _label(prediction, moment)))
-    yield from sorted(cues, key=lambda cue: cue[:2])
+            name = f"{one_line(str(prediction.query.qid))}-{rank}"
+            times = cues.cue_times(moment.start, moment.end)
+            yield cues.Cue(*times, name, _label(prediction, moment))
 
 
 def _label(prediction: Prediction, moment: Moment) -> str:
     """The sentence with the score, on one line."""
     note = ", probably not there" if is_absent(prediction) else ""
-    return f"{_one_line(prediction.query.text)} ({moment.score:.3f}{note})"
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks and other control characters."""
-    words = " ".join(text.split())
-    return "".join(c for c in words if unicodedata.category(c) != "Cc")
-
-
-def _clock(milliseconds: int, mark: str) -> str:
-    """HH:MM:SS and milliseconds behind `mark`."""
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{milliseconds:03d}"
+    return f"{one_line(prediction.query.text)} ({moment.score:.3f}{note})"

@@ -6,9 +6,7 @@ A row with a glance alone is a training line: its window is [glance, glance] and
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import itertools
 import math
 import os
@@ -23,26 +21,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grounding.annotations import write_samples
+from grounding.annotations.sheet import NO, NOT_THERE, YES, parse_time, read_table
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.files import write_text
 from grounding.media import RECORDINGS
 from grounding.types import NEEDS, Moment, Query, Sample
 
-COLUMNS = {  # headings, compared without case, spaces, underscores and a trailing unit
-    "video": ("video", "vid", "file", "filename", "recording", "videoname", "videofile"),
-    "query": ("query", "sentence", "text", "description", "caption"),
-    "start": ("start", "begin", "from", "starttime"),
-    "end": ("end", "stop", "to", "endtime"),
-    "glance": ("glance", "click", "time", "at", "timestamp"),
-    **{name: (name,) for name in ("absent", "split", "needs", "qid")},
-}
 SPLITS = {"train": "train", "val": "val", "test": "test", "training": "train"}
 SPLITS |= {"validation": "val", "valid": "val", "dev": "val", "testing": "test"}
-YES, NO = ("yes", "true", "1"), ("no", "false", "0")
-NOT_THERE = ("none", "absent", "-")  # in the cell of a time
 FRAME = 0.05  # seconds after the end that still count as the end
 TEMPLATE = "queries.csv"
-_TIME = re.compile(r"-?(\d{1,4}:([0-5]?\d:)?(?=[0-5]?\d(?!\d)))?\d{1,9}([.,]\d{1,9})?( ?s)?", re.A)
 _WHOLE = re.compile("0|[1-9][0-9]{0,14}")
 
 Progress = Callable[[int, int, str], None]  # done, total, what
@@ -99,68 +87,23 @@ class _Asked:
     glance: float | None = None
 
 
-def parse_time(text: str) -> float:
-    """Seconds of "75.5", "75,5 s", "1:15.5" or "0:01:15.5"; ValueError for others and "1,234"."""
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no time; write seconds (75.5) or mm:ss (1:15.5)")
-    if text.startswith("-"):
-        raise ValueError(f"{text} is negative; count from the recording's start")
-    if re.fullmatch(r"[1-9]\d{0,2},\d{3}( ?s)?", text):
-        raise ValueError(f"{text!r} can be read in two ways; write it without the comma")
-    seconds = 0.0
-    for part in text.replace(",", ".").rstrip(" s").split(":"):
-        seconds = 60 * seconds + float(part)
-    return round(seconds, 6)
-
-
 def read_sheet(path: Path) -> tuple[list[Row], list[str]]:
     """The rows of a CSV file, columns in any order, and its headings without a use.
 
     Comma, semicolon or tab; UTF-8 or UTF-16; BadInput when it is no table with these columns.
     """
-    if not path.exists() or path.is_dir():
-        raise BadInput(f"{path}: no such file; name the sheet of sentences and times")
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is not UTF-8; save it as CSV UTF-8") from None
-    text = re.sub(r"\Asep=.(?=[\r\n])", "", text)  # by which Excel knows the separator
-    # the separator is the one that finds most columns: csv.Sniffer is misled by long sentences
-    first = next((line[:9999] for line in text.splitlines() if line.strip(' ,;\t"')), "")
-    tries = {d: [h.strip() for h in next(csv.reader([first], delimiter=d), [])] for d in ",;\t"}
-    mark = max(tries, key=lambda d: len({*map(_column, tries[d])} - {None}))
-    columns = [_column(heading) for heading in tries[mark]]
-    for name in COLUMNS:
-        same = [repr(h) for h, c in zip(tries[mark], columns, strict=True) if c == name]
-        if len(same) > 1:
-            raise BadInput(f"{path}: columns {' and '.join(same)} both mean {name}; rename one")
-        if not same and name in ("video", "query"):
-            if not any(tries[mark]):
-                raise BadInput(f"{path}: is empty; its first line names the columns")
-            raise BadInput(f"{path}: no column {name}; rename one of {str(tries[mark])[:200]}")
-    rows, number, source = [], 0, io.StringIO(text, newline="")
-    reader = csv.reader(source, delimiter=mark, strict=True, skipinitialspace=True)
-    try:
-        for number, record in enumerate(reader, 1):
-            cells = [" ".join(cell.split()) for cell in record]
-            if any(cells):
-                known = {c: cell for c, cell in zip(columns, cells, strict=False) if c}
-                if mark != ",":  # then a comma is a decimal comma
-                    times = [name for name in ("start", "end", "glance") if name in known]
-                    known |= {name: known[name].replace(",", ".") for name in times}
-                surplus = next(filter(None, cells[len(columns) :]), "")
-                rows.append(Row(number, **known, surplus=surplus))
-    except csv.Error as error:
-        raise BadInput(f"{path}:{number + 1}: {error}; check the quotes from here on") from None
-    if not rows[1:]:
-        raise BadInput(f"{path}: no row stands under its headings; write one for each moment")
-    return rows[1:], [h for h, c in zip(tries[mark], columns, strict=True) if h and c is None]
-
-
-def _column(heading: str) -> str | None:
-    bare = re.sub(r"[(\[].*|[\s_]+(s|sec|seconds)$|[\W_]", "", heading.casefold())
-    return next((name for name, words in COLUMNS.items() if bare in words), None)
+    table = read_table(path)
+    rows = []
+    for record in table.records:
+        cells = [" ".join(cell.split()) for cell in record.cells]
+        known = {c: cell for c, cell in zip(table.columns, cells, strict=False) if c}
+        if table.mark != ",":  # then a comma is a decimal comma
+            times = [name for name in ("start", "end", "glance") if name in known]
+            known |= {name: known[name].replace(",", ".") for name in times}
+        surplus = next(filter(None, cells[len(table.columns) :]), "")
+        rows.append(Row(record.number, **known, surplus=surplus))
+    unused = zip(table.headings, table.columns, strict=True)
+    return rows, [heading for heading, column in unused if heading and column is None]
 
 
 def find_recordings(folder: Path) -> dict[str, Path]:

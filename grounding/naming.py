@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 
 def tell_apart(names: Sequence[Sequence[str]]) -> list[str]:
@@ -42,6 +43,47 @@ def endings(path: Path) -> list[str]:
 def slug(name: str) -> str:
     """A name as an address can hold it."""
     return re.sub(r"[^\w./:~-]+", "-", name)
+
+
+# what Windows, macOS or Linux cannot hold in a name, and the sign of our own escape
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|\A[. ]|[. ]\Z')
+_DEVICE = re.compile(r"(?i)\A(con|prn|aux|nul|com\d|lpt\d)(?=\.|\Z)")
+_LONGEST = 200  # bytes, which leaves room for a suffix and a temporary name
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"%{ord(match[0][0]):02X}{match[0][1:]}"
+
+
+def file_stem(name: str, is_twin: bool = False) -> str:
+    """A recording's name as a file's, without any folder; `name_of` gives it back.
+
+    A twin, whose name differs from another's in what some file systems do not see, is escaped
+    altogether.
+
+    >>> file_stem("../a/b")
+    '%2E.%2Fa%2Fb'
+
+    Raises:
+        ValueError: the name is empty, too long or no Unicode.
+    """
+    try:
+        stem = _DEVICE.sub(_escaped, _UNSAFE.sub(_escaped, name))
+        if is_twin:
+            stem = "".join(f"%{byte:02X}" for byte in name.encode())
+        if 0 < len(stem.encode()) <= _LONGEST:
+            return stem
+    except UnicodeEncodeError:
+        pass
+    raise ValueError(f"{name[:40]!a} cannot name a file; give the recording another name")
+
+
+def name_of(stem: str) -> str:
+    """The recording's name behind a file's; one that nobody escaped stays as it is."""
+    try:
+        return unquote(stem, errors="strict")
+    except UnicodeDecodeError:
+        return stem
 
 
 def recording_names(path: Path, root: Path) -> list[str]:

@@ -248,6 +248,46 @@ def test_measured_rates_become_exact(measured, variable, exact):
     assert frame_rate(measured, variable) == exact
 
 
+@given(PREDICTIONS)
+def test_fiftyone_keeps_every_moment(predictions):
+    labels = json.loads(FORMATS["fiftyone"](predictions, None))["labels"]
+    assert set(labels) <= {"kitchen"}
+    found = [
+        (d["label"], *d["timestamps"], d["confidence"], d["attributes"]["qid"])
+        for d in labels.get("kitchen", [])
+    ]
+    assert found == [
+        (p.query.text, round(m.start, 3), round(m.end, 3), round(m.score, 6), p.query.qid)
+        for p in predictions
+        for m in p.moments
+    ]
+    for detection in labels.get("kitchen", []):  # as FiftyOne's importer takes them
+        assert set(detection) == {"label", "timestamps", "confidence", "attributes"}
+        assert set(detection["attributes"]) <= {"qid", "rank", "absent"}
+
+
+@given(PREDICTIONS, st.sampled_from([*RATES, None]))
+def test_label_studio_keeps_every_moment(predictions, rate):
+    tasks = json.loads(FORMATS["label-studio"](predictions, rate))
+    assert len(tasks) == bool(predictions)
+    moments = [(p, m) for p in predictions for m in p.moments]
+    result = tasks[0]["predictions"][0]["result"] if tasks else []
+    assert len({region["id"] for region in result}) == len(result) == len(moments)
+    for region, (prediction, moment) in zip(result, moments, strict=True):
+        value, kind = region["value"], region["type"]
+        assert region["score"] == moment.score and value[kind] == [prediction.query.text]
+        assert {"value": prediction.query.text} in tasks[0]["data"]["labels"]
+        assert tasks[0]["data"][region["to_name"]] == "kitchen"
+        if rate is None:
+            assert kind == "labels" and (value["start"], value["end"]) == (moment.start, moment.end)
+            continue
+        (span,) = value["ranges"]
+        assert kind == "timelinelabels" and 1 <= span["start"] <= span["end"]
+        assert abs((span["start"] - 1) / rate - Fraction(moment.start)) <= 1 / rate / 2
+        is_long = moment.length * rate >= 1  # shorter ones get a whole frame
+        assert abs(span["end"] / rate - Fraction(moment.end)) <= (1 if is_long else 3) / rate / 2
+
+
 def test_an_edit_list_needs_a_frame_rate():
     with pytest.raises(BadInput, match="frame rate"):
         FORMATS["edl"]([], None)
@@ -310,9 +350,12 @@ def test_the_command_writes_every_format_clean(command, run, media, name):
         "vtt": read_vtt,
         "srt": read_srt,
         "edl": lambda text: read_edl(text, NTSC),
+        "fiftyone": lambda text: json.loads(text)["labels"]["kitchen"],
+        "label-studio": lambda text: json.loads(text)[0]["predictions"][0]["result"],
     }
     assert 3 <= len(readers[name](out)) <= 9
     assert ("FCM: DROP FRAME" in out) == (name == "edl")
+    assert ("timelinelabels" in out) == (name == "label-studio")
 
 
 def test_features_replace_the_recording(command, run, stored):
@@ -370,6 +413,7 @@ def test_what_is_probably_not_there_is_not_cut(command, media, tmp_path):
     [
         (["--features", "FEATURES", "a dog", "--cut", "clips"], "--cut needs the recording"),
         (["--features", "FEATURES", "a dog", "--format", "edl"], "--format edl counts frames"),
+        (["--features", "FEATURES", "a dog", "--format", "label-studio"], "counts frames"),
         (["--features", "FEATURES"], "give a sentence"),
         (["--features", "BARE", "a dog"], "give --duration"),
         (["--features", "nowhere.safetensors", "a dog"], "nowhere.safetensors: no such file"),

@@ -20,7 +20,7 @@ from grounding import isolated, uploads
 from grounding.annotations.jsonl import prediction_from_row
 from grounding.catalog import Catalog
 from grounding.errors import BadInput, UnreadableMedia
-from grounding.export import FORMATS, frame_rate, is_absent
+from grounding.export import FORMATS, SUFFIXES, frame_rate, is_absent
 from grounding.types import Prediction, Query, Sample
 from grounding.views import timeline
 
@@ -32,6 +32,8 @@ TOP = 5
 SUGGESTIONS = 3
 WORKSPACE, UPLOAD = "From the workspace", "Upload"
 MIME = {"jsonl": "application/jsonl", "csv": "text/csv", "vtt": "text/vtt"}
+MIME |= dict.fromkeys(("fiftyone", "label-studio"), "application/json")
+NAMES = {"fiftyone": "FiftyOne", "label-studio": "Label Studio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,13 +343,14 @@ def _downloads(name: str, predictions: list[Prediction], answer: dict[str, Any])
     stem = Path(name).stem or "moments"
     with st.container(horizontal=True):
         for kind, write in FORMATS.items():
+            called = NAMES.get(kind, kind.upper())
             st.download_button(
-                kind.upper(),
+                called,
                 write(predictions, rate),
-                file_name=f"{stem}.{kind}",
+                file_name=f"{stem}.{SUFFIXES.get(kind, kind)}",
                 mime=MIME.get(kind, "text/plain"),
                 key=f"download-{kind}",
-                help=f"these moments as {kind.upper()}",
+                help=f"these moments as {called}",
                 on_click="ignore",
             )
 

@@ -9,11 +9,18 @@ from grounding.annotations import (
     babel,
     captions,
     charades,
+    csv_table,
     didemo,
+    edl,
+    elan,
+    fiftyone,
     humanml3d,
     jsonl,
+    label_studio,
     nextgqa,
     rtl,
+    srt,
+    vtt,
 )
 from grounding.annotations.row import Format
 from grounding.annotations.source import beginning
@@ -31,6 +38,13 @@ FORMATS: dict[str, Format] = {
     "babel": babel.FORMAT,
     "activitynet-rtl": rtl.FORMAT,
     "next-gqa": nextgqa.FORMAT,
+    "fiftyone": fiftyone.FORMAT,
+    "label-studio": label_studio.FORMAT,
+    "elan": elan.FORMAT,
+    "vtt": vtt.FORMAT,
+    "srt": srt.FORMAT,
+    "edl": edl.FORMAT,
+    "csv": csv_table.FORMAT,
 }
 
 

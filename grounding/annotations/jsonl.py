@@ -29,7 +29,7 @@ _KNOWN = (
 _REQUIRED = ("qid", "vid", "query", "duration", "relevant_windows")
 
 
-def _rows(entry: Entry, options: Options) -> Iterator[Row]:
+def rows_of(entry: Entry, options: Options) -> Iterator[Row]:
     """One line; where `relevant_windows` is missing or null, `extra` says so."""
     line = entry.value
     given = {key: line[key] for key in _KNOWN if line.get(key) is not None}
@@ -56,7 +56,7 @@ def _strict_rows(entry: Entry, options: Options) -> Iterator[Row]:
     for key in _REQUIRED:
         if entry.value[key] is None:
             raise ValueError(f"{key} is None; give it a value")
-    yield from _rows(entry, options)
+    yield from rows_of(entry, options)
 
 
 _read_strictly = by_object(_strict_rows)
@@ -126,7 +126,7 @@ def _looks(head: str) -> bool:
 
 
 FORMAT = Format(
-    read=by_object(_rows),
+    read=by_object(rows_of),
     looks=_looks,
     suffixes=(".jsonl", ".json"),
     note="the lines of QVHighlights, as many data sets are shared",

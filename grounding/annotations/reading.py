@@ -11,8 +11,8 @@ from grounding.annotations.durations import Recording, measure, read_durations, 
 from grounding.annotations.formats import format_named, sniff
 from grounding.annotations.row import Options, Row
 from grounding.annotations.samples import numbered, samples_of
+from grounding.annotations.writing import write_files
 from grounding.errors import AnnotationError
-from grounding.files import write_text
 from grounding.types import Sample
 
 Durations = Mapping[str, float] | str | Path
@@ -122,12 +122,12 @@ def read(
 
 def write(
     path: str | Path, samples: Sequence[Sample], format: str, options: Options = PLAIN
-) -> None:
-    """Write an annotation file, whole or not at all.
+) -> list[Path]:
+    """Write annotations -> the files, each whole or not at all.
+
+    A format of one recording a file makes `path` a folder, unless its name ends as the format's do.
 
     Raises:
         BadInput: the format cannot be written, or cannot hold the samples.
     """
-    writer = format_named(format, writing=True).write
-    assert writer is not None
-    write_text(Path(path), writer(samples, options))
+    return write_files(Path(path), samples, format_named(format, writing=True), options)

@@ -67,6 +67,7 @@ class Format:
         suffixes: names of such files end so; "/" = a folder of them.
         note: what it is, in a few words.
         write: samples -> the text of a file; None where nobody needs to write it.
+        per_recording: a file of this format is about one recording.
     """
 
     read: Callable[[Path, Options], Iterable[Row]]
@@ -74,3 +75,4 @@ class Format:
     suffixes: tuple[str, ...]
     note: str
     write: Callable[[Sequence[Sample], Options], str] | None = None
+    per_recording: bool = False

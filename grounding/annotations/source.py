@@ -10,8 +10,9 @@ from grounding.errors import AnnotationError
 HEAD = 1 << 16  # bytes that tell what a file is
 
 
-def read_text(path: Path) -> str:
-    """All of a file; a byte order mark is left out.
+def read_text(path: Path, *, wide: bool = False) -> str:
+    """All of a file; a byte order mark is left out. `wide` takes UTF-16 too, which such a mark
+    tells.
 
     Raises:
         AnnotationError: there is no such file, or it is not UTF-8 text.
@@ -22,8 +23,9 @@ def read_text(path: Path) -> str:
         raise AnnotationError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise AnnotationError(f"{path}: is a folder; name a file in it") from None
+    is_wide = wide and data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise AnnotationError(

@@ -59,6 +59,11 @@ def test_a_question_is_answered_on_the_timeline_and_taken_away(explorer, visit, 
     assert texts["CSV"].startswith("vid,query,qid,rank,start,end,score")
     assert texts["VTT"].startswith("WEBVTT") and "-->" in texts["SRT"]
     assert texts["EDL"].startswith("TITLE") and SENTENCE in texts["EDL"]
+    for name in ("FiftyOne", "Label Studio"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        assert download.value.suggested_filename.endswith(".json")
+        assert SENTENCE in download.value.path().read_text()
     # the address alone leads another visitor to the same answer
     again = visit(page.url)
     answered(again)
