@@ -11,13 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from grounding.errors import BadInput
-from grounding.metrics.agreement import pairwise
-from grounding.metrics.retrieval import Floats
 from grounding.naming import called, recording_names, tell_apart
-from grounding.people import NobodyAgrees, people_of
+from grounding.people import NobodyAgrees, People, people_of
 from grounding.scan import answers_in, asked_in, media_in, questions_in
 from grounding.types import Prediction, Sample
 
@@ -140,22 +136,18 @@ class Catalog:
                 return self.samples(other)
         return None
 
-    def agreement(self, question: QuestionSet) -> Floats | None:
-        """(Q,) mean IoU of the people who timed each query; None where nobody did.
+    def people(self, question: QuestionSet) -> People | None:
+        """What several people said of its queries; None where nobody timed them.
 
         Raises:
             BadInput: a file of theirs is wrong.
         """
-        samples = self.samples(question)
         if not self.retimed or not question.has_truth:
             return None
         try:
-            people = people_of(self.retimed, samples)
+            return people_of(self.retimed, self.samples(question))
         except NobodyAgrees:
             return None
-        found = np.full(len(samples), np.nan)
-        found[people.rows] = pairwise(people.windows)
-        return found
 
     def recordings(self) -> dict[str, Path]:
         """Every recording below the roots by a name of its own, as `grounding batch` names them."""

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from grounding.annotations import read
     from grounding.answers import read_answers
     from grounding.files import write_text
-    from grounding.people import judge
+    from grounding.people import CHARADES_STA, is_charades, judge
     from grounding.report import evaluate
 
     answers = read_answers(args.predictions)
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(answers, samples, train=fitted_on)
     if args.annotators:
         report["people"] = judge(args.annotators, answers, samples)
+    elif is_charades(samples):
+        report["people"] = {"ceiling": {k: [v] for k, v in CHARADES_STA.items()}}
     if args.json == "-":
         json.dump(report, sys.stdout, indent=1)
         print()
@@ -58,6 +60,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_text(Path(args.json), json.dumps(report, indent=1))
     print(report_table(annotations.stem, report), end="")
-    if args.annotators:
+    if "people" in report:
         print("\n" + people_table(report["people"]), end="")
     return 0

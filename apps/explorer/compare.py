@@ -11,6 +11,7 @@ from apps.explorer import address, looks, welcome
 from apps.explorer.place import the_place
 from apps.explorer.sets import Version, comparison_of, pick, version
 from apps.explorer.text import plain
+from grounding.catalog import Catalog, QuestionSet
 from grounding.comparison import Comparison, differences, summary
 from grounding.report import Report
 from grounding.types import Sample
@@ -41,7 +42,7 @@ def page() -> None:
     train = catalog.train_samples(question)
     key = version(catalog, question, runs)
     address.write({"set": question.id, "runs": runs})
-    _metrics(table, _summary(table, train, key), key)
+    _metrics(table, _summary(table, train, key), _human(catalog, question, key), key)
     looks.show(table, train, key)
 
 
@@ -52,7 +53,23 @@ def _summary(
     return summary(_table, _train)
 
 
-def _metrics(table: Comparison, reports: dict[str, Report], key: Version) -> None:
+@st.cache_data(max_entries=16, show_spinner=False)
+def _human(
+    _catalog: Catalog, _question: QuestionSet, key: Version
+) -> tuple[int, dict[str, list[float]]] | None:
+    """How many queries people timed, and what they reach as a model is scored."""
+    people = _catalog.people(_question)
+    if people is None:
+        return None
+    return len(people.rows), people.ceiling(_catalog.samples(_question))
+
+
+def _metrics(
+    table: Comparison,
+    reports: dict[str, Report],
+    human: tuple[int, dict[str, list[float]]] | None,
+    key: Version,
+) -> None:
     """A row for each run and baseline; intervals in brackets."""
     some = next(iter(reports.values()))
     keys = list(some["metrics"])
@@ -65,6 +82,8 @@ def _metrics(table: Comparison, reports: dict[str, Report], key: Version) -> Non
         rows.append({"": name} | {k: _number(values.get(k)) for k in keys})
     if some["ceiling"]:
         rows.append({"": "ceiling"} | {k: _number(some["ceiling"].get(k)) for k in keys})
+    if human is not None:
+        rows.append({"": "people"} | {k: _of_three(human[1].get(k)) for k in keys})
     asked = sum(1 for s in table.samples if s.windows)
     recordings = len({s.vid for s in table.samples})
     st.caption(
@@ -77,6 +96,11 @@ def _metrics(table: Comparison, reports: dict[str, Report], key: Version) -> Non
     st.dataframe(rows, hide_index=True, width="stretch", column_config=pinned)
     meanings = "; ".join(f"{name}: {BASELINES[name]}" for name in guesses)
     st.caption(plain(f"What guessing reaches. {meanings}."))
+    if human is not None:
+        st.caption(
+            f"people: each of those who timed {human[0]} of these queries, scored as a model is. "
+            "A score far above says that a model guesses one person's habits."
+        )
     for warning in some["warnings"]:
         st.caption(plain(f"{warning['kind']}: {warning['count']}"))
     if len(table.names) > 1:
@@ -107,6 +131,10 @@ def _with_interval(report: Report, key: str) -> str:
     value = report["metrics"].get(key)
     interval = report["interval95"].get(key)
     return _number(value) + (f" [{interval[0]:.1f}, {interval[1]:.1f}]" if interval else "")
+
+
+def _of_three(value: list[float] | None) -> str:
+    return "" if value is None else f"{value[0]:.1f} [{value[1]:.1f}, {value[2]:.1f}]"
 
 
 def _number(value: float | None) -> str:

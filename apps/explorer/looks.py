@@ -146,7 +146,7 @@ def _linked(chart: Any, bars: Sequence[Bar], name: str) -> None:
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     at = left.selectbox(
-        "Click a bar to see its queries, or choose them",
+        "Click a mark to see its queries, or choose them",
         range(len(there)),
         format_func=lambda i: f"{there[i].series}, {there[i].label} ({there[i].n})",
         key=f"{name}-choice",

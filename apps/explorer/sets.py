@@ -127,10 +127,11 @@ def _compare(
 ) -> Comparison:
     answers = {a.name: _catalog.predictions(a) for a in _chosen}
     samples = _catalog.samples(_question)
+    people = _catalog.people(_question)
     return compare(
         samples,
         answers,
         threshold=threshold,
         has_truth=_question.has_truth,
-        agreement=_catalog.agreement(_question),
+        agreement=None if people is None else people.agreement(len(samples)),
     )
