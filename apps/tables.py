@@ -50,8 +50,8 @@ def people_table(people: Mapping[str, Any]) -> str:
     if "queries" not in people:
         reached = ", ".join(f"{c} {people['ceiling'][c][0]:.1f}" for c in columns)
         return (
-            f"people who timed 1000 queries of Charades-STA again reach {reached} as a model is\n"
-            "scored; --annotators with their files compares the model with all of them\n"
+            "people who timed 1000 queries of Charades-STA again reach, as a model is scored,\n"
+            f"{reached}; --annotators with their files compares further\n"
         )
     title = f"{people['queries']} queries, {people['people']} people"
 

@@ -19,7 +19,6 @@ from grounding.scoring import truth_of
 from grounding.timeline import Ints
 from grounding.types import Sample
 
-
 # What people reach on Charades-STA's test queries, as a model is scored: 1000 of them, each timed
 # again by five people (Otani et al., BMVC 2020). Measured by `judge` on their files, see the test.
 CHARADES_STA = {"R1@0.3": 72.2, "R1@0.5": 44.0, "R1@0.7": 18.2, "mIoU": 44.7}

@@ -31,13 +31,55 @@ def test_a_group_leads_to_its_queries_and_back(explorer, visit):
     wanted = re.search(r"(.+): (\d+) quer", group.inner_text())
     group.click()
     page.get_by_text(re.compile(r"Only length")).wait_for()
-    page.wait_for_function(
-        "n => [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.count'))"
-        ".find(Boolean)?.textContent.match(/(\\d+) quer/)?.[1] === n",
-        arg=wanted[2],
-    )
+    page.wait_for_function(COUNT, arg=wanted[2])
     page.get_by_role("button", name="Show all").click()
     page.get_by_text(re.compile(r"Only length")).wait_for(state="detached")
+
+
+COUNT = (
+    "n => [...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.count'))"
+    ".find(Boolean)?.textContent.match(/(\\d+) quer/)?.[1] === n"
+)
+
+
+@pytest.mark.parametrize(
+    ("look", "says"),
+    [
+        ("Mistakes", "Only mistake: "),
+        ("Calibration", "Only score: "),
+        ("Position bias", "Only (answered )?position: "),
+    ],
+)
+def test_every_look_leads_to_its_queries(explorer, visit, look, says):
+    page = visit(f"{explorer.url}/compare?set=sample%2Ftest")
+    page.get_by_role("radio", name=look).click()
+    button = page.get_by_role("button", name="See the queries")
+    button.wait_for()
+    page.locator(
+        "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+    ).wait_for()
+    box = page.get_by_role("combobox", name=re.compile("Click a mark"))
+    wanted = re.search(r"\((\d+)\)", box.input_value() or box.locator("xpath=../..").inner_text())
+    button.click()
+    page.get_by_text(re.compile(says)).wait_for()
+    page.wait_for_function(COUNT, arg=wanted[1])
+
+
+def test_a_click_on_a_bar_of_mistakes_leads_to_its_queries(explorer, visit):
+    page = visit(f"{explorer.url}/compare?set=sample%2Ftest")
+    page.get_by_role("radio", name="Mistakes").click()
+    page.get_by_role("button", name="See the queries").wait_for()
+    chart = page.locator("[data-testid=stVegaLiteChart]")
+    chart.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    box = chart.bounding_box()
+    # the first bar is that of "wrong place", which an untrained model has most of
+    for share in (0.13, 0.11, 0.15, 0.09, 0.17):
+        page.mouse.click(box["x"] + share * box["width"], box["y"] + 0.78 * box["height"])
+        page.wait_for_timeout(1200)
+        if page.get_by_text(re.compile("Only mistake: wrong place")).count():
+            return
+    raise AssertionError("no bar was hit")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
