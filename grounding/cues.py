@@ -25,9 +25,14 @@ def cue_times(start: float, end: float) -> tuple[int, int]:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and other control characters; white space becomes single spaces."""
-    seen = (c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
-    return " ".join("".join(seen).split())
+    """Without line breaks and other control characters."""
+    words = " ".join(text.split())
+    return "".join(c for c in words if unicodedata.category(c) != "Cc")
+
+
+def sentence(text: str) -> str:
+    """One line, its white space single spaces; a sentence that is so already stays as it is."""
+    return " ".join(one_line(text).split())
 
 
 def vtt(cues: Iterable[Cue], notes: Iterable[str] = ()) -> str:

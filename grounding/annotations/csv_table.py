@@ -36,7 +36,7 @@ from grounding.annotations.sheet import (
     parse_time,
     read_table,
 )
-from grounding.cues import one_line
+from grounding.cues import sentence
 from grounding.errors import AnnotationError
 from grounding.media import RECORDINGS
 from grounding.types import NEEDS, Sample
@@ -248,7 +248,7 @@ def _is_absent(sample: Sample) -> bool:
 def _own_columns(samples: Sequence[Sample]) -> list[str]:
     """The other keys that can head a column: nobody takes them for one that we know."""
     keys = dict.fromkeys(key for sample in samples for key in sample.extra)
-    return [k for k in keys if k and k == one_line(k) and column(k, MEANINGS) is None]
+    return [k for k in keys if k and k == sentence(k) and column(k, MEANINGS) is None]
 
 
 def _cells(sample: Sample, own: Sequence[str]) -> Mapping[str, object]:

@@ -30,7 +30,7 @@ from grounding.annotations.kept import (
 )  # fmt: skip
 from grounding.annotations.row import Options, Row
 from grounding.annotations.source import read_text
-from grounding.cues import one_line
+from grounding.cues import sentence
 from grounding.errors import AnnotationError
 from grounding.media import RECORDINGS
 from grounding.naming import name_of
@@ -91,7 +91,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
         if isinstance(error, AnnotationError):
             raise
         raise AnnotationError(f"{path}:{at}: {error}") from None
-    return gather(found, kept, lambda window: _shown(window, rate or Fraction(1)), one_line)
+    return gather(found, kept, lambda window: _shown(window, rate or Fraction(1)), sentence)
 
 
 def _source(event: _Event) -> str:
@@ -164,8 +164,8 @@ def write(samples: Sequence[Sample], options: Options) -> str:
             times = " ".join(timecode(place, rate) for place in places)
             lines += [
                 f"{event:03d}  AX       V     C        {times}",
-                f"* FROM CLIP NAME: {one_line(sample.query.text)}",
-                f"* SOURCE FILE: {one_line(sample.vid)}",
+                f"* FROM CLIP NAME: {sentence(sample.query.text)}",
+                f"* SOURCE FILE: {sentence(sample.vid)}",
                 f"{KEY}{key}-{number}",
                 "",
             ]

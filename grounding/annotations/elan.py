@@ -69,7 +69,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
             key, number = split_key(linked.get(each.name, ""))
             extra = {"tier": each.tier} if key not in kept else {}
             shown, window = (float(1000 * start), float(1000 * end)), (float(start), float(end))
-            text = cues.one_line(each.text)
+            text = cues.sentence(each.text)
             found.append(Found(line, vid, text, shown, window, key, number, extra))
     except ValueError as error:
         raise AnnotationError(f"{path}:{line}: {error}") from None
@@ -82,7 +82,7 @@ def _stem(address: str) -> str:
 
 def _said(text: str) -> str:
     """A sentence as XML can hold it, on one line."""
-    return cues.one_line(_ILLEGAL.sub("", text))
+    return cues.sentence(_ILLEGAL.sub("", text))
 
 
 def looks(head: str) -> bool:

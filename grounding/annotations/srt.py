@@ -72,14 +72,14 @@ def _end(lines: Sequence[str], first: int, following: int) -> int:
 
 
 def _sentence(lines: Sequence[str]) -> str:
-    bare = cues.one_line(_TAG.sub("", " ".join(lines)))
+    bare = cues.sentence(_TAG.sub("", " ".join(lines)))
     return re.sub(rf"([<{{]){JOINER}|(--){JOINER}(?={JOINER}*>)", r"\1\2", bare)
 
 
 def _safe(text: str) -> str:
     """A sentence that no program takes for a tag or an arrow."""
     looks_alike = rf"[<{{]|--(?={JOINER}*>)"
-    return re.sub(looks_alike, lambda match: match[0] + JOINER, cues.one_line(text))
+    return re.sub(looks_alike, lambda match: match[0] + JOINER, cues.sentence(text))
 
 
 def looks(head: str) -> bool:

@@ -65,7 +65,7 @@ def read(path: Path, options: Options) -> Iterable[Row]:
                 found.append(Found(first, vid, text, shown, window, key, number))
     except ValueError as error:
         raise AnnotationError(f"{path}:{at}: {error}") from None
-    return gather(found, kept, lambda window: cues.cue_times(*window), cues.one_line)
+    return gather(found, kept, lambda window: cues.cue_times(*window), cues.sentence)
 
 
 def _blocks(lines: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
@@ -93,7 +93,7 @@ def _times(line: str) -> tuple[int, int]:
 
 
 def _sentence(lines: Iterable[str]) -> str:
-    return cues.one_line(html.unescape(_TAG.sub("", " ".join(lines))))
+    return cues.sentence(html.unescape(_TAG.sub("", " ".join(lines))))
 
 
 def looks(head: str) -> bool:
@@ -107,7 +107,7 @@ def write(samples: Sequence[Sample], options: Options) -> str:
         cues.Cue(
             *cues.cue_times(window.start, window.end),
             f"{key}-{number}",
-            cues.one_line(sample.query.text),
+            cues.sentence(sample.query.text),
         )
         for key, sample in zip(keys_of(samples), samples, strict=True)
         for number, window in enumerate(sample.windows, 1)

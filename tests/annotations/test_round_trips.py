@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grounding.annotations.formats import FORMATS
 from grounding.annotations.row import Options
-from grounding.cues import one_line
+from grounding.cues import sentence
 from grounding.timecode import RATES
 from grounding.types import Moment, Query, Sample
 from tests.annotations.samples import HOSTILE, NTSC, sample_of, samples
@@ -71,9 +71,9 @@ def without_records(name, text):
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("text", [t for t in HOSTILE if one_line(t)])
+@pytest.mark.parametrize("text", [t for t in HOSTILE if sentence(t)])
 @pytest.mark.parametrize("name", ["srt", "vtt"])
-def test_subtitles_without_our_notes_keep_the_sentence_on_one_line(tmp_path, name, text):
+def test_subtitles_without_our_notes_keep_the_sentence_on_sentence(tmp_path, name, text):
     sample = Sample(Query(text, 1, "v"), 9.0, (Moment(1, 2), Moment(3, 4.0005)))
     path = tmp_path / f"v.{name}"
     path.write_text(
@@ -82,7 +82,7 @@ def test_subtitles_without_our_notes_keep_the_sentence_on_one_line(tmp_path, nam
         newline="",
     )
     (row,) = FORMATS[name].read(path, Options())
-    assert row.text == one_line(text)
+    assert row.text == sentence(text)
     assert row.windows == [(1.0, 2.0), (3.0, pytest.approx(4.0005, abs=0.001))]
     assert (row.vid, row.qid, row.duration, row.extra) == ("v", None, None, {})
 
@@ -93,7 +93,7 @@ def test_subrip_keeps_times_to_a_millisecond(tmp_path, some):
     wanted = {}
     for sample in some:
         for window in sample.windows:
-            wanted.setdefault(one_line(sample.query.text), []).append((window.start, window.end))
+            wanted.setdefault(sentence(sample.query.text), []).append((window.start, window.end))
     rows = there_and_back(tmp_path, "srt", some)
     assert {row.text for row in rows} == set(wanted)
     for row in rows:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from grounding.annotations.formats import FORMATS
 from grounding.annotations.row import Format, Options
 from grounding.annotations.writing import write_files
-from grounding.cues import one_line
+from grounding.cues import sentence
 from grounding.errors import AnnotationError
 from grounding.naming import file_stem, name_of
 from grounding.types import Moment, Query, Sample
@@ -132,7 +132,7 @@ def test_an_error_in_a_folder_names_the_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["vtt", "srt"])
 def test_ffmpeg_reads_the_cues_that_we_write(tmp_path, name):
-    texts = [text for text in HOSTILE if one_line(text)]
+    texts = [text for text in HOSTILE if sentence(text)]
     some = [
         Sample(Query(text, n, "v"), 9999.0, (Moment(10.0 * n, 10.0 * n + 2.125),))
         for n, text in enumerate(texts, 360)
@@ -145,10 +145,10 @@ def test_ffmpeg_reads_the_cues_that_we_write(tmp_path, name):
     assert {float(p.duration * p.time_base) for p in packets} == {2.125}
     plain = [bytes(p).decode() for p in packets]
     if name == "vtt":
-        assert [html.unescape(text) for text in plain] == [one_line(text) for text in texts]
+        assert [html.unescape(text) for text in plain] == [sentence(text) for text in texts]
     else:  # but for the joiners that keep tags and arrows apart
         bare = [text.replace("\u2060", "") for text in plain]
-        assert bare == [one_line(text).replace("\u2060", "") for text in texts]
+        assert bare == [sentence(text).replace("\u2060", "") for text in texts]
         assert not [text for text in plain if re.search(r"</?\w|\{\\|-->", text)]
 
 
