@@ -11,6 +11,16 @@ from tests.apps.explorer.driving import chromium as launched
 CONFIG = ROOT / "configs" / "sample-frames.yaml"
 
 
+@pytest.fixture(autouse=True)
+def main_module():
+    """Streamlit makes a page `__main__` and leaves it so; processes that later tests start would
+    run that page.
+    """
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
 @pytest.fixture(scope="session")
 def trained(corpus, tmp_path_factory):
     """A folder with two runs on the sample: two epochs and one."""
