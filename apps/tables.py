@@ -14,6 +14,7 @@ FAMILIES = (
     ("HL-Fair-Hit1", "HL-Good-Hit1", "HL-VeryGood-Hit1"),
 )
 ALONE = ("absent-F1", "absent-precision", "absent-recall", "ECE")
+WIDEST = 50  # letters of a split's name
 MAIN = FAMILIES[:1]  # what a part of the queries is shown with
 
 
@@ -33,11 +34,12 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def report_table(split: str, report: Mapping[str, Any]) -> str:
     """A split's metrics beside what guessing reaches, with 95 % intervals."""
-    parts = _section(f"{split}, {report['n']} queries", report, FAMILIES)
+    name = split if len(split) <= WIDEST else f"{split[: WIDEST - 1]}…"
+    parts = _section(f"{name}, {report['n']} queries", report, FAMILIES)
     if report.get("mistakes"):
         parts.append(_mistakes(report["mistakes"]))
-    for name, group in report.get("groups", {}).items():
-        parts += _section(f"{split}, {name}, {group['n']} queries", group, MAIN)
+    for part, group in report.get("groups", {}).items():
+        parts += _section(f"{name}, {part}, {group['n']} queries", group, MAIN)
     for warning in report.get("warnings", ()):
         first = "" if warning["example"] is None else f", first: {warning['example']}"
         parts.append(f"warning: {warning['kind']} ({warning['count']}{first})")
@@ -51,7 +53,8 @@ def people_table(people: Mapping[str, Any]) -> str:
         reached = ", ".join(f"{c} {people['ceiling'][c][0]:.1f}" for c in columns)
         return (
             "people who timed 1000 queries of Charades-STA again reach, as a model is scored,\n"
-            f"{reached}; --annotators with their files compares further\n"
+            f"{reached}\n"
+            "(--annotators with their files compares the model with all of them)\n"
         )
     title = f"{people['queries']} queries, {people['people']} people"
 
@@ -72,11 +75,11 @@ def people_table(people: Mapping[str, Any]) -> str:
 
 
 def _section(title: str, report: Mapping[str, Any], families: Sequence[Sequence[str]]) -> list[str]:
-    parts = []
+    parts = [title]
     for family in families:
         columns = [c for c in family if c in report["metrics"]]
         if columns:
-            parts.append(_family(title, report, columns))
+            parts.append(_family(report, columns))
     numbers = [
         f"{key} {report['metrics'][key]:.1f}{_spread(report, key)}"
         for key in ALONE
@@ -85,7 +88,7 @@ def _section(title: str, report: Mapping[str, Any], families: Sequence[Sequence[
     return [*parts, "\n".join(numbers)] if numbers else parts
 
 
-def _family(title: str, report: Mapping[str, Any], columns: Sequence[str]) -> str:
+def _family(report: Mapping[str, Any], columns: Sequence[str]) -> str:
     def cells(values: Mapping[str, float]) -> list[str]:
         return [f"{values[c]:.1f}" if c in values else "-" for c in columns]
 
@@ -100,7 +103,7 @@ def _family(title: str, report: Mapping[str, Any], columns: Sequence[str]) -> st
         if any(c in values for c in columns)
     ]
     rows.append(["ceiling", *cells(report["ceiling"])])
-    return text_table([title, *columns], rows)
+    return text_table(["", *columns], rows)
 
 
 def _spread(report: Mapping[str, Any], key: str) -> str:
