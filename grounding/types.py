@@ -34,6 +34,8 @@ class Moment:
     score: float = 1.0
 
     def __post_init__(self) -> None:
+        if 0 <= self.start <= self.end < math.inf and self.score == self.score:
+            return  # files hold a million of them
         _finite("start", self.start)
         _finite("end", self.end)
         if self.start < 0:

@@ -26,6 +26,7 @@ _KNOWN = (
     "needs",
     "saliency_scores",
 )
+_NUMBERS = {int, float}
 _REQUIRED = ("qid", "vid", "query", "duration", "relevant_windows")
 
 
@@ -153,13 +154,16 @@ def prediction_to_row(prediction: Prediction) -> dict[str, Any]:
 
 def _triples(rows: Any) -> list[list[float]]:
     for row in items(rows, "pred_relevant_windows"):
-        good = isinstance(row, list) and len(row) == 3
-        if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in row):
+        if type(row) is not list or len(row) != 3 or not _NUMBERS.issuperset(map(type, row)):
             raise ValueError(
                 f"pred_relevant_windows holds {shown(row)}; each must be a list of 3 numbers"
             )
     windows: list[list[float]] = rows
     return windows
+
+
+def _worst_last(row: list[float]) -> float:
+    return -row[2]
 
 
 def prediction_from_row(row: Mapping[str, Any]) -> Prediction:
@@ -172,7 +176,7 @@ def prediction_from_row(row: Mapping[str, Any]) -> Prediction:
     absent = row.get("pred_absent")
     return Prediction(
         Query(str(row.get("query") or row["qid"]), identity(row["qid"], "qid"), str(row["vid"])),
-        tuple(Moment(*map(float, r)) for r in sorted(rows, key=lambda r: -r[2])),
+        tuple(Moment(float(a), float(b), float(s)) for a, b, s in sorted(rows, key=_worst_last)),
         None if absent is None else float(number(absent, "pred_absent")),
         tuple(map(float, row.get("pred_saliency_scores") or ())),
     )

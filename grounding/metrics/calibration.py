@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grounding.metrics.retrieval import Floats
+from grounding.metrics.retrieval import Floats, resamples
 from grounding.timeline import Ints
 
 BINS = 10
@@ -93,7 +93,7 @@ def error_interval(
     gap = np.asarray(confidence, np.float64)[kept] - np.asarray(right, np.float64)[kept]
     gaps = _binned(cell, gap, total * bins).reshape(total, bins)
     sizes = np.bincount(group[kept], minlength=total).astype(np.float64)
-    draws = np.random.default_rng(seed).multinomial(total, np.full(total, 1 / total), size=rounds)
+    draws = resamples(total, rounds, seed)
     size = draws @ sizes
     errors = np.abs(draws @ gaps).sum(1)[size > 0] / size[size > 0]
     low, high = np.percentile(errors, [2.5, 97.5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_KEPT = 4_000_000  # drawn counts: 32 MB
 RECALLS = ((1, 0.3), (1, 0.5), (1, 0.7), (5, 0.5))
 
 
@@ -98,6 +100,25 @@ def best_threshold(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     return float((s[cut] + s[cut + 1]) / 2) if cut + 1 < len(s) else float(s[cut]) - 1.0
 
 
+def resamples(total: int, rounds: int = 1000, seed: int = 0) -> Floats:
+    """(rounds, total) how often each of `total` groups is drawn when `total` are, with replacement.
+
+    One report asks for the same ones several times, and its neighbours too: small ones are kept.
+    """
+    return _kept(total, rounds, seed) if total * rounds <= _KEPT else _drawn(total, rounds, seed)
+
+
+def _drawn(total: int, rounds: int, seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    chances = np.full(total, 1 / total)
+    draws = rng.multinomial(total, chances, size=rounds).astype(np.float64)
+    draws.flags.writeable = False
+    return draws
+
+
+_kept = functools.lru_cache(maxsize=2)(_drawn)
+
+
 def bootstrap(
     values: Mapping[str, Floats],
     counts: Floats,
@@ -117,8 +138,7 @@ def bootstrap(
     total = int(group.max()) + 1 if len(group) else 0
     if total == 0:
         return {}
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(total, np.full(total, 1 / total), size=rounds).astype(np.float64)
+    draws = resamples(total, rounds, seed)
     intervals = {}
     for name, value in values.items():
         counted = ~np.isnan(value)
