@@ -172,7 +172,8 @@ def _section(
     intervals = bootstrap(scored.values, _absences(truth, scored), vids)
     if "ECE" in metrics:
         low, high = error_interval(scored.confidence, scored.right, vids)
-        intervals["ECE"] = (_percent(low), _percent(high))
+        if not np.isnan(low):
+            intervals["ECE"] = (_percent(low), _percent(high))
     return {
         "n": len(truth.samples),
         "metrics": metrics,
