@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -16,6 +16,12 @@ from grounding.comparison import Comparison, differences, summary
 from grounding.report import Report
 from grounding.types import Sample
 
+FAMILIES: dict[str, Callable[[str], bool]] = {
+    "Recall": lambda key: key.startswith(("R1", "R5")) or key == "mIoU",
+    "Average precision": lambda key: key.startswith("mAP"),
+    "Highlights": lambda key: key.startswith("HL"),
+    "Absence and calibration": lambda key: key.startswith("absent") or key == "ECE",
+}
 BASELINES = {
     "random": "two random instants",
     "centre-prior": "the span around the middle that fits best",
@@ -70,20 +76,11 @@ def _metrics(
     human: tuple[int, dict[str, list[float]]] | None,
     key: Version,
 ) -> None:
-    """A row for each run and baseline; intervals in brackets."""
+    """A row for each run and baseline, one family of metrics at a time; intervals in brackets."""
     some = next(iter(reports.values()))
-    keys = list(some["metrics"])
-    rows: list[dict[str, Any]] = []
-    for name, report in reports.items():
-        rows.append({"": name} | {k: _with_interval(report, k) for k in keys})
-    guesses = [name for name in BASELINES if name in some["baselines"]]
-    for name in guesses:
-        values = some["baselines"][name]
-        rows.append({"": name} | {k: _number(values.get(k)) for k in keys})
-    if some["ceiling"]:
-        rows.append({"": "ceiling"} | {k: _number(some["ceiling"].get(k)) for k in keys})
-    if human is not None:
-        rows.append({"": "people"} | {k: _of_three(human[1].get(k)) for k in keys})
+    measured = list(dict.fromkeys(k for report in reports.values() for k in report["metrics"]))
+    families = {name: [k for k in measured if belongs(k)] for name, belongs in FAMILIES.items()}
+    there = [name for name, keys in families.items() if keys]
     asked = sum(1 for s in table.samples if s.windows)
     recordings = len({s.vid for s in table.samples})
     st.caption(
@@ -92,19 +89,46 @@ def _metrics(
             f"{recordings} recordings. Percent; in brackets 95 % intervals, drawn by recording."
         )
     )
+    family = st.segmented_control("Metrics", there, default=there[0], key="family", required=True)
+    keys = families[family or there[0]]
+    rows: list[dict[str, Any]] = []
+    for name, report in reports.items():
+        rows.append({"": name} | {k: _with_interval(report, k) for k in keys})
+    floors = some["baselines"]
+    guesses = [name for name in BASELINES if any(k in floors.get(name, {}) for k in keys)]
+    for name in guesses:
+        rows.append({"": name} | {k: _number(floors[name].get(k)) for k in keys})
+    if any(k in some["ceiling"] for k in keys):
+        rows.append({"": "ceiling"} | {k: _number(some["ceiling"].get(k)) for k in keys})
+    if human is not None and any(k in human[1] for k in keys):
+        rows.append({"": "people"} | {k: _of_three(human[1].get(k)) for k in keys})
     pinned = {"": st.column_config.Column(pinned=True)}
     st.dataframe(rows, hide_index=True, width="stretch", column_config=pinned)
     meanings = "; ".join(f"{name}: {BASELINES[name]}" for name in guesses)
-    st.caption(plain(f"What guessing reaches. {meanings}."))
+    if meanings:
+        st.caption(plain(f"What guessing reaches. {meanings}."))
     if human is not None:
         st.caption(
             f"people: each of those who timed {human[0]} of these queries, scored as a model is. "
             "A score far above says that a model guesses one person's habits."
         )
-    for warning in some["warnings"]:
-        st.caption(plain(f"{warning['kind']}: {warning['count']}"))
+    _warnings(reports)
     if len(table.names) > 1:
         _differences(table, key)
+
+
+def _warnings(reports: dict[str, Report]) -> None:
+    """What is odd about the files; whose, where it is not the same for every run."""
+    whose: dict[str, list[str]] = {}
+    for name, report in reports.items():
+        for warning in report["warnings"]:
+            whose.setdefault(f"{warning['kind']}: {warning['count']}", []).append(name)
+    told = [
+        said if len(names) == len(reports) else f"{said} ({', '.join(names)})"
+        for said, names in whose.items()
+    ]
+    if told:
+        st.caption(plain(f"Worth knowing of the files: {'; '.join(told)}."))
 
 
 def _differences(table: Comparison, key: Version) -> None:

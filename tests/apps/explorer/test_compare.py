@@ -52,7 +52,7 @@ COUNT = (
 )
 def test_every_look_leads_to_its_queries(explorer, visit, look, says):
     page = visit(f"{explorer.url}/compare?set=sample%2Ftest")
-    page.get_by_role("radio", name=look).click()
+    page.get_by_role("radio", name=look, exact=True).click()
     button = page.get_by_role("button", name="See the queries")
     button.wait_for()
     page.locator(

@@ -232,9 +232,18 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(explorer, visit, cor
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
 
 
-def test_every_control_has_a_name(explorer, visit, corpus):
-    page = visit(address(explorer, first_query(corpus)))
-    at_rest(page)
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("", "video"),
+        ("ask", "textarea"),
+        ("compare", "[data-testid=stVegaLiteChart]"),
+    ],
+)
+def test_every_control_has_a_name(explorer, visit, place, shown):
+    page = visit(f"{explorer.url}/{place}")
+    page.locator(shown).first.wait_for()
+    page.wait_for_timeout(1000)
     nameless = page.evaluate(
         """() => {
           const all = [];
