@@ -69,8 +69,9 @@ def people_table(people: Mapping[str, Any]) -> str:
         row("model, the people's best", "model", " best"),
         row("model, the people's mean", "model", " mean"),
     ]
-    value, low, high = people["agreement"]["mIoU"]
-    note = f"two people overlap by IoU {value:.1f} on average (95 % {low:.1f}-{high:.1f})"
+    value, *ends = people["agreement"]["mIoU"]
+    spread = f" (95 % {ends[0]:.1f}-{ends[1]:.1f})" if ends else ""
+    note = f"two people overlap by IoU {value:.1f} on average{spread}"
     return text_table([title, *columns], rows) + f"\n{note}\n"
 
 

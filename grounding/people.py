@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class People:
 
     def ceiling(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
         """A person against the data set's own windows, as a model is scored: metric -> percent and
-        its 95 % interval.
+        its 95 % interval, which several recordings have.
         """
         timed = [samples[row] for row in self.rows.tolist()]
         values = agreement.people_as_answers(self.windows, truth_of(timed).windows)
@@ -93,7 +94,8 @@ def people_of(paths: Sequence[str | Path], samples: Sequence[Sample]) -> People:
 def judge(
     paths: Sequence[str | Path], answers: Answers, samples: Sequence[Sample]
 ) -> dict[str, Any]:
-    """How far people agree, and what that makes of a score; percent, with 95 % intervals.
+    """How far people agree, and what that makes of a score; percent, with 95 % intervals where
+    several recordings are there.
 
     Keys: `queries`, `people`, `unknown`; `agreement` (mean IoU of two people); `ceiling` (a person
     against the data set's own windows, as a model is scored: what stands beside a published score);
@@ -122,5 +124,11 @@ def judge(
 
 
 def _rounded(values: dict[str, Floats], vids: Sequence[str]) -> dict[str, list[float]]:
+    """Percent and the two ends of its interval; the percent alone where queries of one recording
+    count, and nothing where none does. JSON knows no NaN.
+    """
     found = agreement.with_intervals(values, vids)
-    return {name: [round(number, 2) for number in three] for name, three in found.items()}
+    told = {
+        name: [round(x, 2) for x in three if not math.isnan(x)] for name, three in found.items()
+    }
+    return {name: numbers for name, numbers in told.items() if numbers}

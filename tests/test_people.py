@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from apps.tables import people_table
 from grounding.annotations import read_samples
 from grounding.annotations.reannotated import COLUMNS
 from grounding.answers import answers_of
@@ -65,6 +67,19 @@ def test_by_hand(tmp_path):
     answer = Prediction(Query("x", 0, "a"), (Moment(0, 5),))
     model = judge([file], answers_of([answer]), SAMPLES)["model"]
     assert model["mIoU best"][0] == 100 and model["mIoU mean"][0] == 75
+
+
+def test_what_cannot_be_told_is_left_out_of_the_report(tmp_path):
+    """One recording has no interval; a query without a window of its own has no ceiling."""
+    rows = ["1,a.mp4,a door opens,0,50", "1,a.mp4,a door opens,0,100"]
+    file = sheet(tmp_path, *rows)
+    found = judge([file], answers_of([]), SAMPLES)
+    assert found["agreement"]["mIoU"] == [50] and found["ceiling"]["mIoU"] == [75]
+    absent = [Sample(Query("a door opens", 0, "a"), 10.0)]
+    found = judge([file], answers_of([]), absent)
+    assert found["ceiling"] == {} and found["agreement"]["mIoU"] == [50]
+    json.dumps(found, allow_nan=False)
+    assert "overlap by IoU 50.0 on average\n" in people_table(found)
 
 
 def test_people_of_other_queries_say_nothing(tmp_path):

@@ -158,7 +158,11 @@ def _with_interval(report: Report, key: str) -> str:
 
 
 def _of_three(value: list[float] | None) -> str:
-    return "" if value is None else f"{value[0]:.1f} [{value[1]:.1f}, {value[2]:.1f}]"
+    """A percent, with its interval where there is one."""
+    if value is None:
+        return ""
+    spread = f" [{value[1]:.1f}, {value[2]:.1f}]" if len(value) > 1 else ""
+    return f"{value[0]:.1f}{spread}"
 
 
 def _number(value: float | None) -> str:
