@@ -32,10 +32,10 @@ def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     array([[0.33333333]])
     """
     x, y = np.asarray(a, np.float64)[..., :, None, :], np.asarray(b, np.float64)[..., None, :, :]
-    inter = np.minimum(x[..., 1], y[..., 1]) - np.maximum(x[..., 0], y[..., 0])
-    inter = np.maximum(inter, 0)
-    union = (x[..., 1] - x[..., 0]) + (y[..., 1] - y[..., 0]) - inter
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        inter = np.minimum(x[..., 1], y[..., 1]) - np.maximum(x[..., 0], y[..., 0])
+        inter = np.maximum(inter, 0)
+        union = (x[..., 1] - x[..., 0]) + (y[..., 1] - y[..., 0]) - inter
         ratio = np.where(union > 0, inter / union, 0.0)
     return np.nan_to_num(ratio, nan=0.0)
 
