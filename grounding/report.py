@@ -101,14 +101,18 @@ def _in_order(sample: Sample) -> tuple[tuple[int, str], str, str]:
 
 
 def _of_qids(answers: Answers, samples: Sequence[Sample]) -> list[Finding]:
-    """Qids that do not match one to one."""
+    """Qids that do not match one to one, or that mean another query in each file."""
     known = {str(s.qid): type(s.qid) for s in samples}
     given = Counter(map(str, answers.qids))
     unknown = [q for q in answers.qids if str(q) not in known]
     twice = [q for q, count in given.items() if count > 1]
     other = [q for q in answers.qids if known.get(str(q), type(q)) is not type(q)]
+    vids = {str(s.qid): s.vid for s in samples}
+    named = zip(answers.qids, answers.vids, strict=True)
+    elsewhere = [q for q, vid in named if vid is not None and vids.get(str(q), vid) != vid]
     found: dict[str, Sequence[Any]] = {
         "prediction for an unknown qid": unknown,
+        "prediction names another recording than its query; qids alone count": elsewhere,
         "several predictions for one qid; the last one counts": twice,
         "qid is text in one file and a number in the other": other,
     }
@@ -170,10 +174,7 @@ def metrics_of(truth: Truth, scored: Scored) -> dict[str, float]:
 
 def _absences(truth: Truth, scored: Scored) -> Floats:
     """(Q, 3) absence counts; nothing where a file does not say whether anything is there."""
-    counts = absence_counts(scored.said, truth.absent)
-    known = np.array(["relevant_windows" not in s.extra for s in truth.samples], bool)
-    counts[~known] = 0
-    return counts
+    return absence_counts(scored.said, truth.absent) * truth.told[:, None]
 
 
 def _section(
@@ -211,12 +212,15 @@ def _ceiling(truth: Truth, clips: int | None, candidates: Floats | None) -> dict
 
 
 def _mistakes(truth: Truth, scored: Scored) -> Report:
-    """Queries by the kind of their first answer; what mending a kind would gain in R1@0.5."""
-    absent = np.where(scored.said, 1.0, np.nan)
-    start, end = scored.predicted[..., 0], scored.predicted[..., 1]
+    """Queries by the kind of their first answer; what mending a kind would gain in R1@0.5.
+
+    Those that a file says nothing about are left out.
+    """
+    absent = np.where(scored.said, 1.0, np.nan)[truth.told]
+    start, end = np.moveaxis(scored.predicted[truth.told, :, :2], -1, 0)
     # one that ends before it starts overlaps with nothing, as an instant does
     spans = np.stack([start, np.maximum(start, end)], -1)
-    found = diagnose(spans, truth.windows, absent)
+    found = diagnose(spans, truth.windows[truth.told], absent)
     gained = gains(found)
     return {
         "queries": found.query_distribution(),

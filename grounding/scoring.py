@@ -34,7 +34,8 @@ class Truth:
         samples: (Q,).
         windows: (Q, M, 2) seconds, NaN = no window.
         duration: (Q,) seconds.
-        absent: (Q,) nothing is to be found; also False where a file does not say (TVSum).
+        told: (Q,) the file says what is to be found, or that nothing is; False for TVSum's lines.
+        absent: (Q,) nothing is to be found.
         judged: per query, (L, A) what people gave its clips; None where nobody did.
         findings: what is odd about it.
     """
@@ -42,6 +43,7 @@ class Truth:
     samples: Sequence[Sample]
     windows: Floats
     duration: Floats
+    told: Bools
     absent: Bools
     judged: tuple[Floats | None, ...]
     findings: tuple[Finding, ...]
@@ -51,7 +53,8 @@ def truth_of(samples: Sequence[Sample]) -> Truth:
     """Samples -> arrays."""
     windows = pad_windows([[(w.start, w.end) for w in s.windows] for s in samples])
     duration = np.array([s.duration for s in samples], np.float64)
-    absent = [not s.windows and "relevant_windows" not in s.extra for s in samples]
+    told = [bool(s.windows) or "relevant_windows" not in s.extra for s in samples]
+    absent = np.array(told, bool) & np.isnan(windows[..., 0]).all(-1)
     judged, unusable = [], []
     for sample in samples:
         scores = _judged(sample)
@@ -71,7 +74,7 @@ def truth_of(samples: Sequence[Sample]) -> Truth:
         "saliency of the truth does not fit its clips: no highlight score": unusable,
     }
     findings = tuple(Finding(kind, len(qids), qids[0]) for kind, qids in found.items() if qids)
-    return Truth(samples, windows, duration, np.array(absent, bool), tuple(judged), findings)
+    return Truth(samples, windows, duration, np.array(told, bool), absent, tuple(judged), findings)
 
 
 def _judged(sample: Sample) -> Floats | None:
@@ -80,14 +83,17 @@ def _judged(sample: Sample) -> Floats | None:
     if not isinstance(ids, list) or not scores or len(ids) != len(scores):
         return None
     try:
-        table = np.array(list(scores), np.float64)
-        place = np.array([int(i) for i in ids], np.int64).tolist()
-    except (ValueError, TypeError, OverflowError):
+        table, place = np.array(list(scores)), np.array(ids)
+    except ValueError:  # lists of unequal length
         return None
-    if table.ndim != 2 or not table.shape[1] or not (np.abs(table) <= _LARGEST).all():
+    if table.ndim != 2 or not table.shape[1] or place.ndim != 1:
+        return None
+    if table.dtype.kind not in "if" or place.dtype.kind != "i":
         return None
     clips = clip_count(sample.duration)
-    return clip_scores(clips, place, table) if clips <= _MOST_CLIPS else None
+    if clips > _MOST_CLIPS or not (np.abs(table) <= _LARGEST).all():
+        return None
+    return clip_scores(clips, place.tolist(), table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +129,7 @@ def score(answers: Answers, truth: Truth) -> Scored:
         values |= highlights(saliency, truth.judged)
     asked = ~np.isnan(truth.windows[..., 0]).all(-1)
     confidence = np.where(asked, predicted[:, 0, 2], np.nan)
+    confidence[confidence == -np.inf] = np.nan  # no number, see `Answers`
     findings = []
 
     def tell(kind: str, places: npt.ArrayLike) -> None:

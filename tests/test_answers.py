@@ -82,6 +82,8 @@ def test_every_fault_is_counted_and_scored_as_said(tmp_path):
         '{"qid": 1, "vid": "v", "pred_relevant_windows": [], "pred_saliency_scores": [[1]]}',
         '{"qid": 1, "vid": "v", "pred_relevant_windows": ' + "[" * 100_000 + "]" * 100_000 + "}",
         '{"qid": 1' + "0" * 5000 + "}",
+        '{"qid": 1, "vid": "v", "pred_relevant_windows": [], "pred_saliency_scores": 0}',
+        '{"qid": 1, "vid": [], "pred_relevant_windows": []}',
         '{"qid": "\\ud800", "vid": "v", "pred_relevant_windows": []}',
         "\x00",
         "{'qid': 1}",
@@ -152,7 +154,8 @@ def test_predictions_and_their_file_are_the_same(tmp_path):
         row(2),
     )
     one, two = answers_of(predictions), read_answers(file)
-    assert one.qids == two.qids and one.warnings == two.warnings == ()
+    assert one.qids == two.qids and one.vids == two.vids == ("v", "v")
+    assert one.warnings == two.warnings == ()
     np.testing.assert_array_equal(one.windows, two.windows)
     np.testing.assert_array_equal(one.absent, two.absent)
     assert [s.tolist() for s in one.saliency] == [s.tolist() for s in two.saliency]

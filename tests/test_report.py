@@ -230,6 +230,7 @@ def test_a_file_that_says_nothing_of_moments_is_neither_absent_nor_asked():
     found = evaluate([answer(0, absent=0.9), answer(1, (0, 10, 1.0))], silent)
     assert "absent-F1" not in found["metrics"]
     assert found["metrics"]["R1@0.5"] == 100
+    assert sum(found["mistakes"]["queries"].values()) == found["mistakes"]["queries"]["right"] == 1
     mixed = [*silent, sample(2)]
     found = evaluate([answer(0, absent=0.9), answer(2, absent=0.9)], mixed)
     assert found["metrics"]["absent-F1"] == 100
@@ -245,6 +246,15 @@ def test_qids_are_matched_as_text_and_every_mismatch_is_counted():
     assert told["several predictions for one qid; the last one counts"] == (1, "8")
     assert told["qid is text in one file and a number in the other"] == (1, 7)
     assert told["no prediction for a query"] == (1, 9)
+
+
+def test_answers_to_queries_of_another_file_are_told():
+    """Qids that count from 0 match by chance: another split's predictions look merely bad."""
+    samples = [sample(0, (0, 10)), sample(1, (0, 10), vid="other")]
+    found = evaluate([answer(0, (0, 10, 1.0)), answer(1, (0, 10, 1.0))], samples)
+    told = {w["kind"]: (w["count"], w["example"]) for w in found["warnings"]}
+    assert told["prediction names another recording than its query; qids alone count"] == (1, 1)
+    assert found["metrics"]["R1@0.5"] == 100
 
 
 def test_highlights_need_saliency_on_both_sides():

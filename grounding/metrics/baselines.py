@@ -91,7 +91,7 @@ def grid_ceiling(truth: Floats, duration: Floats, clips: int) -> dict[str, float
     answers = []
     for window in range(truth.shape[1]):
         start, end = truth[:, window, 0][:, None] / step, truth[:, window, 1][:, None] / step
-        low, high = np.concatenate([np.floor(start), np.ceil(start)], 1), None
+        low = np.concatenate([np.floor(start), np.ceil(start)], 1)
         high = np.concatenate([np.floor(end), np.ceil(end)], 1)
         for i in range(2):
             for j in range(2):
