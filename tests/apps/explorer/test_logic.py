@@ -211,6 +211,14 @@ def test_compare_shows_the_numbers_of_the_report(visit, data, runs):
     assert seen == set(metrics)
 
 
+def test_compare_bears_a_file_of_absences(visit, data, runs):
+    file = data / "annotations" / "test.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(r | {"relevant_windows": []}) + "\n" for r in rows))
+    page = visit("compare", data, *runs)
+    assert page.segmented_control(key="family").options == ["Absence and calibration"]
+
+
 def test_compare_without_runs_says_so(visit, data):
     page = visit("compare", data)
     assert said(page.info)[0].startswith("There is no prediction") and not page.dataframe
