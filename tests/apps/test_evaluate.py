@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.media.recordings import render
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 CHARADES = SHARED / "annotations" / "charades-sta"
@@ -49,6 +51,15 @@ def test_any_format_is_scored_with_durations_from_a_sheet(command, files):
     assert code == 0 and json.loads(named) == report
 
 
+def test_durations_are_measured_where_nobody_says_them(command, files):
+    (files / "media").mkdir()
+    render(files / "media" / "AB1CD.mp4", frames=300, rate=10)
+    given = words(files, "--json", "-")
+    with_media = [*given[:5], "--media", str(files / "media"), *given[7:]]
+    code, out, _ = command(*with_media)
+    assert code == 0 and json.loads(out) == json.loads(command(*given)[1])
+
+
 def test_the_table_says_what_people_reach_and_what_is_odd(command, files):
     code, out, err = command(*words(files))
     assert code == 0 and err == ""
@@ -89,6 +100,7 @@ def test_the_report_goes_to_a_file_too(command, files):
         (["--train", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["--annotators", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--duration", "x"], "--durations"),
+        (["--media", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_wrong_words_are_one_line(command, files, change, says):
