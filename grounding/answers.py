@@ -23,7 +23,7 @@ from grounding.types import Prediction, Sample
 
 Qid = int | str
 _NUMBERS = {int, float}
-_FARTHEST = 1e12  # seconds; lengths of moments beyond overflow
+FARTHEST = 1e12  # seconds; lengths of moments beyond overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class _Building:
         finite = np.asarray(np.isfinite(flat))
         flat[~finite[:, :2].all(-1), :2] = 0.0
         flat[~finite[:, 2], 2] = -np.inf
-        flat[:, :2] = flat[:, :2].clip(-_FARTHEST, _FARTHEST)
+        flat[:, :2] = flat[:, :2].clip(-FARTHEST, FARTHEST)
         # by list, then by score; equal scores stay as they are
         order = np.lexsort((-flat[:, 2], owner))
         place = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

@@ -200,7 +200,10 @@ def _ceiling(truth: Truth, clips: int | None, candidates: Floats | None) -> dict
     """What the truth itself reaches as an answer under the same protocol; where the model has a
     grid or candidates, what the best of those reach.
     """
-    reached = baselines.means(retrieval(truth.windows, truth.windows))
+    # windows without length, which overlap with nothing, last: R1 looks at the first answer
+    order = np.argsort(~(truth.windows[..., 1] > truth.windows[..., 0]), axis=1, kind="stable")
+    best = np.take_along_axis(truth.windows, order[..., None], 1)
+    reached = baselines.means(retrieval(best, truth.windows))
     if any(judged is not None for judged in truth.judged):
         means = [np.zeros(0) if judged is None else judged.mean(1) for judged in truth.judged]
         reached |= baselines.means(highlights(means, truth.judged))

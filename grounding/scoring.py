@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grounding.answers import Answers, Finding
+from grounding.answers import FARTHEST, Answers, Finding
 from grounding.metrics.average_precision import LENGTHS, average_precision, of_length, precisions
 from grounding.metrics.calibration import is_probability
 from grounding.metrics.highlights import clip_count, clip_scores, highlight_values
@@ -52,6 +52,7 @@ class Truth:
 def truth_of(samples: Sequence[Sample]) -> Truth:
     """Samples -> arrays."""
     windows = pad_windows([[(w.start, w.end) for w in s.windows] for s in samples])
+    windows = windows.clip(max=FARTHEST)
     duration = np.array([s.duration for s in samples], np.float64)
     told = [bool(s.windows) or "relevant_windows" not in s.extra for s in samples]
     absent = np.array(told, bool) & np.isnan(windows[..., 0]).all(-1)

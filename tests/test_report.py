@@ -270,6 +270,13 @@ def test_answers_to_queries_of_another_file_are_told():
     assert found["metrics"]["R1@0.5"] == 100
 
 
+def test_no_answer_is_above_the_ceiling():
+    """A window without length, which nothing overlaps with, may be the first of several."""
+    found = evaluate([answer(0, (0, 10, 0.9))], [sample(0, (0, 0), (0, 10))])
+    assert found["metrics"]["R1@0.7"] == found["ceiling"]["R1@0.7"] == 100
+    assert found["ceiling"]["mIoU"] == 100
+
+
 def test_highlights_need_saliency_on_both_sides():
     judged = sample(0, (0, 10), saliency=([4, 4, 4],), extra={"relevant_clip_ids": [0]})
     with_scores = answer(0, (0, 10, 1.0), saliency=tuple(range(15, 0, -1)))

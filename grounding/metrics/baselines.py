@@ -85,12 +85,13 @@ def _fit(spans: Floats, relative: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 def grid_ceiling(truth: Floats, duration: Floats, clips: int) -> dict[str, float]:
     """What the best moment made of whole clips reaches: rounding a true window's ends to the
-    grid.
+    grid, which ends with the recording.
     """
     step = (duration / clips)[:, None]
+    inside = np.minimum(truth, duration[:, None, None])
     answers = []
     for window in range(truth.shape[1]):
-        start, end = truth[:, window, 0][:, None] / step, truth[:, window, 1][:, None] / step
+        start, end = np.split(inside[:, window] / step, 2, axis=1)
         low = np.concatenate([np.floor(start), np.ceil(start)], 1)
         high = np.concatenate([np.floor(end), np.ceil(end)], 1)
         for i in range(2):

@@ -124,6 +124,8 @@ def test_ceiling_of_a_grid_that_holds_the_truth_is_full():
     assert baselines.grid_ceiling(truth, np.array([10.0, 10.0]), 5)["mIoU"] == 100
     coarse = baselines.grid_ceiling(truth, np.array([10.0, 10.0]), 2)
     assert coarse["mIoU"] == pytest.approx((40 + 100) / 2)
+    late = baselines.grid_ceiling(pad_windows([[[5, 20]]]), np.array([10.0]), 2)
+    assert late["mIoU"] == pytest.approx(33.33)  # no clip lies behind the end
 
 
 def test_ceiling_of_candidates_is_what_the_best_of_them_reaches():
