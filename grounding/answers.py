@@ -23,23 +23,33 @@ from grounding.types import Prediction, Sample
 
 Qid = int | str
 _NUMBERS = {int, float}
+_FARTHEST = 1e12  # seconds; lengths of moments beyond overflow
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a score depends on: its kind, how many queries have it, and the first one."""
+    """Something that a score depends on: its kind, how many queries have it, and the first of
+    their qids (see `in_order`).
+    """
 
     kind: str
     count: int
     example: Any
 
 
+def in_order(qid: Qid) -> tuple[int, str]:
+    """What qids are sorted by: numbers as numbers, whatever the order of a file's lines."""
+    name = str(qid)
+    return len(name), name
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """N lists of moments, best first.
 
-    A moment with a time that is no number becomes [0, 0): it keeps its place and overlaps with
-    nothing. A score that is no number is the worst. Lists are sorted by score; the best ten count.
+    A moment with a time that is not finite becomes [0, 0): it keeps its place and overlaps with
+    nothing; times beyond 10^12 s are drawn in. A score that is not finite is the worst. Lists are
+    sorted by score; the best ten count.
 
     Attributes:
         qids: (N,) as the file has them.
@@ -152,7 +162,8 @@ class _Building:
         found = dict(self._found(flat, owner, lengths))
         finite = np.asarray(np.isfinite(flat))
         flat[~finite[:, :2].all(-1), :2] = 0.0
-        flat[np.isnan(flat[:, 2]), 2] = -np.inf
+        flat[~finite[:, 2], 2] = -np.inf
+        flat[:, :2] = flat[:, :2].clip(-_FARTHEST, _FARTHEST)
         # by list, then by score; equal scores stay as they are
         order = np.lexsort((-flat[:, 2], owner))
         place = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -160,7 +171,7 @@ class _Building:
         windows = np.full((len(lengths), min(int(lengths.max(initial=0)), KEPT), 3), np.nan)
         windows[owner[kept], place[kept]] = flat[order][kept]
         warnings = tuple(
-            Finding(kind, len(rows), self.qids[rows[0]])
+            Finding(kind, len(rows), min((self.qids[row] for row in rows), key=in_order))
             for kind, rows in found.items()
             if len(rows)
         )

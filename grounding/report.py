@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding.answers import Answers, Finding, answers_of
+from grounding.answers import Answers, Finding, answers_of, in_order
 from grounding.metrics import baselines
 from grounding.metrics.average_precision import KEPT, LENGTHS
 from grounding.metrics.calibration import BINS, error_interval, reliability
@@ -55,7 +55,8 @@ def evaluate(
 ) -> Report:
     """The report of the contract: keys `n`, `metrics`, `interval95`, `baselines`, `ceiling`,
     `warnings`, `groups`; beside them `mistakes` (queries of each kind and what mending it would
-    gain), `reliability` (bins, where scores are probabilities) and `protocol`.
+    gain), `reliability` (bins, where scores are probabilities) and `protocol`. The order of the
+    samples changes nothing; a metric that no query counts for is left out.
 
     Args:
         train: what baselines of position and words are fitted on; without it, position alone, on
@@ -66,13 +67,18 @@ def evaluate(
             dictionary, empty at first.
     """
     answers = predictions if isinstance(predictions, Answers) else answers_of(predictions)
+    samples = sorted(samples, key=_in_order)  # what is drawn at random is drawn in this order
+    train = None if train is None else sorted(train, key=_in_order)
     truth = truth_of(samples)
     scored = score(answers, truth)
     findings = [*_of_qids(answers, samples), *answers.warnings, *truth.findings, *scored.findings]
-    if train is None and samples:
+    fitted_on = samples if train is None else train
+    if samples and not any(s.windows for s in fitted_on):
+        kind = "no moment to fit position baselines on: there are none"
+        findings.append(Finding(kind, len(samples), None))
+    elif samples and train is None:
         kind = "position baselines fitted on the evaluated queries (no train split found)"
         findings.append(Finding(kind, len(samples), None))
-    fitted_on = samples if train is None else train
     shared = {} if shared is None else shared
     floors = _baselines("all", truth, fitted_on, train is not None, shared)
     report = _section(truth, scored, floors, clips, candidates)
@@ -90,6 +96,10 @@ def evaluate(
     return report
 
 
+def _in_order(sample: Sample) -> tuple[tuple[int, str], str, str]:
+    return in_order(sample.qid), sample.vid, sample.query.text
+
+
 def _of_qids(answers: Answers, samples: Sequence[Sample]) -> list[Finding]:
     """Qids that do not match one to one."""
     known = {str(s.qid): type(s.qid) for s in samples}
@@ -102,7 +112,9 @@ def _of_qids(answers: Answers, samples: Sequence[Sample]) -> list[Finding]:
         "several predictions for one qid; the last one counts": twice,
         "qid is text in one file and a number in the other": other,
     }
-    return [Finding(kind, len(qids), qids[0]) for kind, qids in found.items() if qids]
+    return [
+        Finding(kind, len(qids), min(qids, key=in_order)) for kind, qids in found.items() if qids
+    ]
 
 
 def _baselines(
@@ -172,7 +184,8 @@ def _section(
     intervals = bootstrap(scored.values, _absences(truth, scored), vids)
     if "ECE" in metrics:
         low, high = error_interval(scored.confidence, scored.right, vids)
-        intervals["ECE"] = (_percent(low), _percent(high))
+        if not np.isnan(low):
+            intervals["ECE"] = (_percent(low), _percent(high))
     return {
         "n": len(truth.samples),
         "metrics": metrics,
@@ -200,7 +213,10 @@ def _ceiling(truth: Truth, clips: int | None, candidates: Floats | None) -> dict
 def _mistakes(truth: Truth, scored: Scored) -> Report:
     """Queries by the kind of their first answer; what mending a kind would gain in R1@0.5."""
     absent = np.where(scored.said, 1.0, np.nan)
-    found = diagnose(scored.predicted, truth.windows, absent)
+    start, end = scored.predicted[..., 0], scored.predicted[..., 1]
+    # one that ends before it starts overlaps with nothing, as an instant does
+    spans = np.stack([start, np.maximum(start, end)], -1)
+    found = diagnose(spans, truth.windows, absent)
     gained = gains(found)
     return {
         "queries": found.query_distribution(),

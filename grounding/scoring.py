@@ -20,6 +20,8 @@ from grounding.types import Sample
 
 ABSENT = 0.5  # said to be absent at this probability and above
 RIGHT = 0.5  # least IoU of a first answer that counts as right, for calibration
+_MOST_CLIPS = 100_000  # of a recording with highlights: 55 hours
+_LARGEST = 1e6  # that a person may give a clip
 _LATE = 0.05  # seconds that a moment may end after its recording: rounding
 Bools = npt.NDArray[np.bool_]
 
@@ -79,12 +81,13 @@ def _judged(sample: Sample) -> Floats | None:
         return None
     try:
         table = np.array(list(scores), np.float64)
-        place = [int(i) for i in ids]
+        place = np.array([int(i) for i in ids], np.int64).tolist()
     except (ValueError, TypeError, OverflowError):
         return None
-    if table.ndim != 2 or not np.isfinite(table).all():
+    if table.ndim != 2 or not table.shape[1] or not (np.abs(table) <= _LARGEST).all():
         return None
-    return clip_scores(clip_count(sample.duration), place, table)
+    clips = clip_count(sample.duration)
+    return clip_scores(clips, place, table) if clips <= _MOST_CLIPS else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,7 +139,7 @@ class RunWriter(lightning.Callback):
         predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
         metrics = metrics_of(self.truth, score(answers_of(predictions), self.truth))
         metrics.pop("ECE", None)  # scores are made probabilities in the end
-        value = metrics[settings.choose]
+        value = metrics.get(settings.choose, 0.0)  # no query of `val` has a moment
         row = {"epoch": epoch + 1, "loss": module.total / max(module.steps, 1), **metrics}
         self.rows = [r for r in self.rows if r["epoch"] <= epoch] + [row]
         if value > self.best:

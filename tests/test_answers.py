@@ -41,7 +41,7 @@ def test_every_fault_is_counted_and_scored_as_said(tmp_path):
         tmp_path,
         row(0, (nan, 5, 0.9), (1, 2, 0.8)),
         row(1, (0, inf, 0.9)),
-        row(2, (1, 2, nan), (3, 4, -5.0)),
+        row(2, (1, 2, nan), (5, 6, inf), (3, 4, -5.0)),
         row(3, (-2, 5, 0.9)),
         row(4, (9, 5, 0.9)),
         row(5, (5, 5, 0.9)),
@@ -59,7 +59,7 @@ def test_every_fault_is_counted_and_scored_as_said(tmp_path):
     assert kinds["a saliency score is no number"] == (1, 7)
     assert kinds["list has more than 10 moments; the best 10 count"] == (1, 8)
     assert found.windows[0, 0].tolist() == [0, 0, 0.9]  # keeps its place, overlaps with nothing
-    assert found.windows[2, :2, 0].tolist() == [3, 1]  # a score that is no number is the worst
+    assert found.windows[2, :3, 0].tolist() == [3, 1, 5]  # a score that is not finite is the worst
     assert found.windows.shape[1] == 10 and np.isnan(found.absent[6])
 
 
@@ -115,6 +115,14 @@ def test_anything_is_read_or_refused(tmp_path_factory, value):
         assert "p.jsonl:1: " in str(error)
     else:
         assert len(found.qids) == 1
+
+
+def test_the_example_of_a_fault_is_the_first_by_qid_in_any_order_of_lines(tmp_path):
+    rows = [row(qid, (5, 5, 1)) for qid in (10, 9, "b", 100)]
+    for lines in (rows, rows[::-1]):
+        assert told(read_answers(write(tmp_path, *lines))) == {
+            "predicted moment has no length": (4, 9)
+        }
 
 
 def test_bytes_that_are_no_text_are_one_line(tmp_path):

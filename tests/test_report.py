@@ -1,13 +1,18 @@
 """The report: the field's numbers, floors and ceilings, and everything odd about the files."""
 
 import json
+import math
 import random
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from grounding.annotations import read
 from grounding.answers import answers_of, read_answers
+from grounding.errors import AnnotationError
 from grounding.metrics.average_precision import LENGTHS, THRESHOLDS, average_precision, of_length
 from grounding.metrics.retrieval import iou
 from grounding.report import evaluate
@@ -84,21 +89,20 @@ def test_odd_things_of_real_files_are_counted(report):
 
 def test_shuffled_lines_give_the_same_report(published, tmp_path):
     random.seed(0)
-    files = []
-    for path in (ANSWERS, TRUTH):
-        lines = path.read_text().splitlines()[:200]
-        (tmp_path / f"plain-{path.name}").write_text("\n".join(lines))
-        random.shuffle(lines)
-        (tmp_path / f"mixed-{path.name}").write_text("\n".join(lines))
+    found = []
     for kind in ("plain", "mixed"):
-        answers = read_answers(tmp_path / f"{kind}-{ANSWERS.name}")
-        samples = read(tmp_path / f"{kind}-{TRUTH.name}", lenient=True)
-        samples.sort(key=lambda s: s.qid)  # what is drawn at random is drawn in their order
-        found = evaluate(answers, samples)
-        for warning in found["warnings"]:
-            warning.pop("example")
-        files.append(json.dumps(found, sort_keys=True))
-    assert files[0] == files[1]
+        files = []
+        for path in (ANSWERS, TRUTH, TRUTH):
+            lines = path.read_text().splitlines()
+            lines = lines[:200] if len(files) < 2 else lines[200:400]  # the last is for training
+            if kind == "mixed":
+                random.shuffle(lines)
+            files.append(tmp_path / f"{kind}-{len(files)}.jsonl")
+            files[-1].write_text("\n".join(lines))
+        samples, train = (read(file, lenient=True) for file in files[1:])
+        report = evaluate(read_answers(files[0]), samples, train=train)
+        found.append(json.dumps(report, sort_keys=True))
+    assert found[0] == found[1]
 
 
 def sample(qid, *windows, vid=None, **more):
@@ -138,6 +142,63 @@ def test_a_report_is_strict_json_with_the_contracts_keys(name):
     assert set(found["interval95"]) <= set(found["metrics"])
     for warning in found["warnings"]:
         assert set(warning) == {"kind", "count", "example"} and warning["count"] > 0
+
+
+def test_nothing_is_said_where_no_query_counts():
+    """R1 over no query is not 0; one recording tells nothing of others."""
+    found = evaluate(WORLDS["all absent"][1], WORLDS["all absent"][0])
+    assert set(found["metrics"]) == {"absent-F1", "absent-precision", "absent-recall"}
+    assert found["ceiling"] == {} and found["baselines"]["random"] == {}
+    alone = evaluate(WORLDS["one recording"][1], WORLDS["one recording"][0])
+    assert alone["metrics"]["R1@0.5"] == 100 and alone["interval95"] == {}
+
+
+@pytest.mark.parametrize("train", [[], [sample(9)]])
+def test_train_without_moments_is_said(train):
+    found = evaluate(WORLDS["plain"][1], THERE, train=train)
+    assert {w["kind"]: w["count"] for w in found["warnings"]} == {
+        "no moment to fit position baselines on: there are none": 2
+    }
+    assert set(found["baselines"]) == {"random", "whole-file"}
+
+
+NUMBERS = st.sampled_from([0, -1, 3, 4.5, 1e9, 1e30, -1e308, 1e308, math.nan, math.inf, 10**25])
+TIMES = st.sampled_from([0, 3, 4.5, 150, 1e9, 1e308])
+WINDOWS = st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=12)
+LINES = st.fixed_dictionaries(
+    {
+        "qid": st.integers(0, 3) | st.sampled_from(["0", "1", "x"]),
+        "pred_relevant_windows": WINDOWS,
+    },
+    optional={"pred_absent": NUMBERS | st.just(0.7), "pred_saliency_scores": st.lists(NUMBERS)},
+)
+JUDGED = st.fixed_dictionaries(
+    {
+        "duration": st.sampled_from([0.001, 7, 150, 1e5, 1e15, 1e300]),
+        "relevant_windows": st.none() | st.lists(st.tuples(TIMES, TIMES).map(sorted), max_size=3),
+    },
+    optional={
+        "relevant_clip_ids": st.lists(NUMBERS | st.just("a"), min_size=2, max_size=2),
+        "saliency_scores": st.lists(st.lists(NUMBERS, max_size=3), min_size=2, max_size=2),
+    },
+)
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=150, deadline=None)
+@given(st.lists(LINES, max_size=5), st.lists(JUDGED, min_size=1, max_size=4))
+def test_whatever_files_hold_is_a_report_or_a_line(tmp_path_factory, answers, truth):
+    folder = tmp_path_factory.mktemp("any")
+    rows = [{"qid": q, "vid": f"v{q}", "query": "a dog", **t} for q, t in enumerate(truth)]
+    for name, lines in (("p.jsonl", answers), ("t.jsonl", rows)):
+        (folder / name).write_text("\n".join(map(json.dumps, lines)))
+    try:
+        found = evaluate(read_answers(folder / "p.jsonl"), read(folder / "t.jsonl", lenient=True))
+    except AnnotationError as error:
+        assert re.search(r"[pt]\.jsonl:\d+: ", str(error))
+    else:
+        json.dumps(found, allow_nan=False)
+        assert all(0 <= v <= 100 for v in found["metrics"].values())
 
 
 def test_scores_that_are_no_probabilities_have_no_ece():

@@ -15,7 +15,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `grounding evaluate`."""
     parser.add_argument("--predictions", required=True, metavar="P.jsonl")
     parser.add_argument("--annotations", required=True, metavar="A", help="of any known format")
-    parser.add_argument("--format", metavar="NAME", help="of the annotations (default: found out)")
+    parser.add_argument(
+        "--format",
+        "--from",  # as `grounding annotations` and the reader's errors call it
+        dest="format",
+        metavar="NAME",
+        help="of the annotations (default: found out)",
+    )
     parser.add_argument("--durations", metavar="CSV", help="vid,duration: seconds of recordings")
     parser.add_argument(
         "--train",

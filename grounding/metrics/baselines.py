@@ -14,10 +14,11 @@ _STEPS = 20  # fixed spans are sought on twentieths of the duration
 
 
 def means(values: dict[str, Floats]) -> dict[str, float]:
-    """Per-query values -> percent over the queries that count."""
+    """Per-query values -> percent over the queries that count; nothing where none does."""
     return {
-        name: round(100 * float(np.nanmean(v)), 2) if (~np.isnan(v)).any() else 0.0
+        name: round(100 * float(np.nanmean(v)), 2)
         for name, v in values.items()
+        if not np.isnan(v).all()
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grounding.metrics.retrieval import Floats, resamples
+from grounding.metrics.retrieval import Floats, resampled
 from grounding.timeline import Ints
 
 BINS = 10
@@ -83,19 +83,20 @@ def error_interval(
     """95 % interval of the calibration error, drawing whole groups (recordings).
 
     The gap of small bins is never negative, so the interval lies a little above the error itself.
+    NaN where answers come from fewer than two recordings: one says nothing about others.
     """
     place, (_, group) = bin_of(confidence, bins), np.unique(groups, return_inverse=True)
     kept = place >= 0
     total = int(group.max()) + 1 if len(group) else 0
-    if not kept.any():
+    sizes = np.bincount(group[kept], minlength=total).astype(np.float64)
+    if (sizes > 0).sum() < 2:
         return float("nan"), float("nan")
     cell = group[kept] * bins + place[kept]
     gap = np.asarray(confidence, np.float64)[kept] - np.asarray(right, np.float64)[kept]
     gaps = _binned(cell, gap, total * bins).reshape(total, bins)
-    sizes = np.bincount(group[kept], minlength=total).astype(np.float64)
-    draws = resamples(total, rounds, seed)
-    size = draws @ sizes
-    errors = np.abs(draws @ gaps).sum(1)[size > 0] / size[size > 0]
+    drawn = resampled(np.column_stack([gaps, sizes]), rounds=rounds, seed=seed)
+    size = drawn[:, -1]
+    errors = np.abs(drawn[:, :-1]).sum(1)[size > 0] / size[size > 0]
     low, high = np.percentile(errors, [2.5, 97.5])
     return float(low), float(high)
 

@@ -8,14 +8,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from grounding.metrics.retrieval import Floats
+from grounding.metrics.retrieval import Floats, resampled
 from grounding.timeline import Ints
 
 _SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _WORDS = (5, 9, 13, 17, 25)
 _SHARES = (5, 10, 20, 40, 70)  # percent
 FIFTHS = ("first fifth", "second fifth", "middle fifth", "fourth fifth", "last fifth")
-_CHUNK = 4_000_000  # drawn counts held at a time: 32 MB
 
 
 def bins(values: npt.ArrayLike, edges: npt.ArrayLike) -> Ints:
@@ -117,15 +116,11 @@ def bootstrap_means(
     counted = ~np.isnan(values)
     sums = np.stack([np.bincount(group, row, total) for row in np.where(counted, values, 0.0)], 1)
     sizes = np.stack([np.bincount(group, row, total) for row in counted.astype(np.float64)], 1)
-    rng = np.random.default_rng(seed)
-    means = []
-    for start in range(0, rounds, step := max(_CHUNK // total, 1)):
-        chances, size = np.full(total, 1 / total), min(step, rounds - start)
-        draws = rng.multinomial(total, chances, size=size).astype(np.float64)  # (size, G)
-        with np.errstate(invalid="ignore"):
-            means.append((draws @ sums) / (draws @ sizes))  # 0 / 0: none of them was drawn
+    both = resampled(np.concatenate([sums, sizes], 1), rounds=rounds, seed=seed)
+    with np.errstate(invalid="ignore"):
+        means = both[:, : len(values)] / both[:, len(values) :]  # 0 / 0: none of them was drawn
     told = (sizes > 0).sum(0) >= 2
-    drawn = np.concatenate(means)[:, told]
+    drawn = means[:, told]
     if told.any():
         intervals[told] = np.nanpercentile(drawn, [2.5, 97.5], axis=0).T
     return intervals

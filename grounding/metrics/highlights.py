@@ -52,7 +52,7 @@ def highlight_values(
 
     Args:
         saliency: per query, one score per clip; an empty list is all zeros.
-        truth: per query, (L, A) the people's scores; `A` is the same everywhere.
+        truth: per query, (L, A) the scores of its A people, one at least.
     """
     if len(saliency) != len(truth):
         raise ValueError(f"{len(saliency)} lists of saliency for {len(truth)} queries")
@@ -65,13 +65,14 @@ def highlight_values(
     if not queries:
         return values
     longest = max(len(t) for t in truth)
-    people = truth[0].shape[1]
+    people = max(t.shape[1] for t in truth)
     step = max(_CHUNK // (longest * people * len(LEVELS)), 1)
     for start in range(0, queries, step):
         stop = min(start + step, queries)
         scores = np.full((stop - start, longest), -np.inf)
         judged = np.full((stop - start, longest, people), -1.0)
         best = np.zeros(stop - start, np.int64)
+        asked = np.array([t.shape[1] for t in truth[start:stop]])[:, None]
         for row, query in enumerate(range(start, stop)):
             clips = len(truth[query])
             given = np.asarray(saliency[query], np.float64)[:clips]
@@ -79,12 +80,12 @@ def highlight_values(
             best[row] = given.argmax() if len(given) else 0
             scores[row, :clips] = 0.0
             scores[row, : len(given)] = given
-            judged[row, :clips] = truth[query]
+            judged[row, :clips, : asked[row, 0]] = truth[query]
         least = np.array(list(LEVELS.values()), np.float64)
         positive = np.greater_equal(judged[..., None], least)  # (Q, L, A, B)
-        precision = _precision(scores, positive, np.greater_equal(judged[..., 0], 0)).mean(
-            1
-        )  # (Q, B)
+        there = np.arange(longest) < np.array([len(t) for t in truth[start:stop]])[:, None]
+        # people who were not asked found nothing: their AP is 0 and does not count
+        precision = _precision(scores, positive, there).sum(1) / asked  # (Q, B)
         hit = np.asarray(positive[np.arange(stop - start), best].any(1))  # of any person
         for place, level in enumerate(LEVELS):
             values[f"HL-{level}-mAP"][start:stop] = precision[:, place]

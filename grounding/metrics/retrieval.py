@@ -32,10 +32,10 @@ def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     array([[0.33333333]])
     """
     x, y = np.asarray(a, np.float64)[..., :, None, :], np.asarray(b, np.float64)[..., None, :, :]
-    inter = np.minimum(x[..., 1], y[..., 1]) - np.maximum(x[..., 0], y[..., 0])
-    inter = np.maximum(inter, 0)
-    union = (x[..., 1] - x[..., 0]) + (y[..., 1] - y[..., 0]) - inter
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        inter = np.minimum(x[..., 1], y[..., 1]) - np.maximum(x[..., 0], y[..., 0])
+        inter = np.maximum(inter, 0)
+        union = (x[..., 1] - x[..., 0]) + (y[..., 1] - y[..., 0]) - inter
         ratio = np.where(union > 0, inter / union, 0.0)
     return np.nan_to_num(ratio, nan=0.0)
 
@@ -100,23 +100,34 @@ def best_threshold(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     return float((s[cut] + s[cut + 1]) / 2) if cut + 1 < len(s) else float(s[cut]) - 1.0
 
 
-def resamples(total: int, rounds: int = 1000, seed: int = 0) -> Floats:
-    """(rounds, total) how often each of `total` groups is drawn when `total` are, with replacement.
+def resampled(sums: Floats, *, rounds: int = 1000, seed: int = 0) -> Floats:
+    """(G, C) sums of each of G groups -> (rounds, C) sums of G groups drawn with replacement.
 
-    One report asks for the same ones several times, and its neighbours too: small ones are kept.
+    The same draws whenever G is the same, so that a metric has one interval wherever it is shown.
     """
-    return _kept(total, rounds, seed) if total * rounds <= _KEPT else _drawn(total, rounds, seed)
-
-
-def _drawn(total: int, rounds: int, seed: int) -> Floats:
+    total = len(sums)
+    if total * rounds <= _KEPT:
+        return np.asarray(_kept(total, rounds, seed) @ sums, np.float64)
+    # the same law as multinomial, which draws a number for each group and takes ten times as long;
+    # a block at a time, because all draws of many groups are gigabytes
     rng = np.random.default_rng(seed)
-    chances = np.full(total, 1 / total)
-    draws = rng.multinomial(total, chances, size=rounds).astype(np.float64)
+    found = np.empty((rounds, sums.shape[1]))
+    for start in range(0, rounds, step := max(_KEPT // total, 1)):
+        size = min(step, rounds - start)
+        draws = np.empty((size, total))
+        for row in draws:
+            row[:] = np.bincount(rng.integers(0, total, total), minlength=total)
+        found[start : start + size] = draws @ sums
+    return found
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(total: int, rounds: int, seed: int) -> Floats:
+    """(rounds, total) how often each group is drawn; a report asks for the same ones again."""
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(total, np.full(total, 1 / total), size=rounds).astype(np.float64)
     draws.flags.writeable = False
     return draws
-
-
-_kept = functools.lru_cache(maxsize=2)(_drawn)
 
 
 def bootstrap(
@@ -129,6 +140,8 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """95 % intervals in percent, drawing whole groups (recordings) with replacement.
 
+    There is none where fewer than two recordings count: one says nothing about others.
+
     Args:
         values: metric -> (Q,) per-query values, NaN where a query does not count.
         counts: (Q, 3) absence counts, for `absent-F1`.
@@ -136,20 +149,27 @@ def bootstrap(
     """
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     total = int(group.max()) + 1 if len(group) else 0
-    if total == 0:
-        return {}
-    draws = resamples(total, rounds, seed)
-    intervals = {}
+    told, columns = [], []
     for name, value in values.items():
         counted = ~np.isnan(value)
-        sums = np.bincount(group, np.where(counted, value, 0), total)
         sizes = np.bincount(group, counted, total)
-        size = draws @ sizes
-        if (size > 0).any():
-            intervals[name] = _interval((draws @ sums)[size > 0] / size[size > 0])
-    by_group = np.stack([np.bincount(group, counts[:, i], total) for i in range(3)], -1)
-    if (counts[:, 0] + counts[:, 2]).any():
-        intervals["absent-F1"] = _interval(f1(draws @ by_group))
+        if (sizes > 0).sum() > 1:
+            told.append(name)
+            columns += [np.bincount(group, np.where(counted, value, 0), total), sizes]
+    found = [np.bincount(group, counts[:, i], total) for i in range(3)]
+    if (np.sum(found, 0) > 0).sum() > 1 and (counts[:, 0] + counts[:, 2]).any():
+        told.append("absent-F1")
+        columns += found
+    if not told:
+        return {}
+    drawn = resampled(np.stack(columns, 1), rounds=rounds, seed=seed)
+    intervals = {}
+    for place, name in enumerate(told):
+        if name == "absent-F1":
+            intervals[name] = _interval(f1(drawn[:, -3:]))
+        else:
+            top, size = drawn[:, 2 * place], drawn[:, 2 * place + 1]
+            intervals[name] = _interval(top[size > 0] / size[size > 0])
     return intervals
 
 

@@ -65,13 +65,6 @@ def test_an_interval_is_the_one_of_the_report():
     assert ours == pytest.approx(np.array([report[str(i)] for i in range(3)]), abs=0.011)
 
 
-def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch):
-    values, groups = np.random.default_rng(0).random((2, 50)), np.arange(50) % 9
-    whole = bootstrap_means(values, groups)
-    monkeypatch.setattr("grounding.metrics.groups._CHUNK", 100)
-    assert bootstrap_means(values, groups) == pytest.approx(whole)
-
-
 @given(arrays(float, (2, 12), elements=st.floats(0, 1) | st.just(np.nan)))
 def test_intervals_lie_within_the_values_or_are_unknown(values):
     groups = np.arange(12) // 3

@@ -61,6 +61,12 @@ def test_a_short_list_of_negative_scores_keeps_its_best_clip():
     assert highlight_values([[-1, -2]], [judged])["HL-Fair-Hit1"] == 1
 
 
+def test_every_query_counts_the_people_it_has():
+    judged = np.array([[4, 4], [0, 0], [0, 0]], float)
+    both = highlight_values([[3, 2, 1]] * 2, [judged, judged[:, :1].repeat(3, 1)])
+    assert both["HL-Good-mAP"].tolist() == [1, 1] and both["HL-Good-Hit1"].tolist() == [1, 1]
+
+
 def test_scores_that_are_no_numbers_are_the_worst():
     judged = np.array([[4, 4, 4], [0, 0, 0]], float)
     assert highlight_values([[1.0, np.nan]], [judged])["HL-Fair-Hit1"] == 1

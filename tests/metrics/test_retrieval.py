@@ -14,6 +14,7 @@ from grounding.metrics.retrieval import (
     iou,
     pad_windows,
     query_values,
+    resampled,
 )
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -87,6 +88,29 @@ def test_bootstrap_draws_recordings_not_queries():
     apart = bootstrap(values, np.zeros((100, 3)), list(range(100)))
     assert together["mIoU"] == (0.0, 100.0)
     assert 38 < apart["mIoU"][0] < 45 and 55 < apart["mIoU"][1] < 62
+
+
+def test_one_recording_has_no_interval():
+    values = {"mIoU": np.array([1.0, 0.5]), "R1@0.5": np.array([1.0, np.nan])}
+    counts = np.array([[1.0, 0, 0], [0, 0, 1]])
+    assert bootstrap(values, counts, ["a", "a"]) == {}
+    assert set(bootstrap(values, counts, ["a", "b"])) == {"mIoU", "absent-F1"}
+
+
+def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch):
+    sums = np.random.default_rng(0).random((5000, 2))  # too many to be kept
+    whole = resampled(sums)
+    monkeypatch.setattr("grounding.metrics.retrieval._KEPT", 30_000)
+    np.testing.assert_allclose(resampled(sums), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("total", [3000, 6000])  # kept, and a block at a time
+def test_draws_spread_as_theory_says(total):
+    sums = np.random.default_rng(1).random((total, 1))
+    drawn = resampled(np.column_stack([sums, np.ones(total)]))
+    assert (drawn[:, 1] == total).all()  # as many groups as there are
+    assert drawn[:, 0].mean() == pytest.approx(sums.sum(), rel=2e-3)
+    assert drawn[:, 0].std() == pytest.approx(sums.std() * np.sqrt(total), rel=0.1)
 
 
 def test_fitted_spans_by_hand():
