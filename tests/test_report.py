@@ -105,6 +105,18 @@ def test_shuffled_lines_give_the_same_report(published, tmp_path):
     assert found[0] == found[1]
 
 
+def test_the_order_of_training_lines_changes_nothing():
+    """These four tell two spans apart only by how their sum is rounded."""
+    moments = [(0.7, 1), (0.8, 1), (0.7, 0.8999999999999999), (0.7, 0.8999999999999999)]
+    train = [
+        Sample(Query("a dog barks", qid, "v"), 1.0, (Moment(*moment),))
+        for qid, moment in enumerate(moments)
+    ]
+    whole = [Sample(Query("a dog barks", 0, "v"), 1.0, (Moment(0.7, 1),))]
+    there, back = (evaluate([], whole, train=lines) for lines in (train, train[::-1]))
+    assert there == back
+
+
 def sample(qid, *windows, vid=None, **more):
     moments = tuple(Moment(*w) for w in windows)
     query = Query("a person opens the door", qid, vid or f"v{qid}")
@@ -175,7 +187,8 @@ LINES = st.fixed_dictionaries(
 JUDGED = st.fixed_dictionaries(
     {
         "duration": st.sampled_from([0.001, 7, 150, 1e5, 1e15, 1e300]),
-        "relevant_windows": st.none() | st.lists(st.tuples(TIMES, TIMES).map(sorted), max_size=3),
+        "relevant_windows": st.none()
+        | st.lists(st.tuples(TIMES, TIMES).map(sorted) | st.just([9, -1]), max_size=3),
     },
     optional={
         "relevant_clip_ids": st.lists(NUMBERS | st.just("a"), min_size=2, max_size=2),
@@ -255,6 +268,37 @@ def test_highlights_need_saliency_on_both_sides():
     ragged = sample(0, (0, 10), saliency=([4, 4], [1]), extra={"relevant_clip_ids": [0, 1]})
     found = evaluate([with_scores], [ragged])
     assert any(w["kind"].startswith("saliency of the truth") for w in found["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("ids", "scores", "duration"),
+    [
+        ([0, 10**30], [[1, 2], [3, 4]], 30.0),
+        ([0, math.inf], [[1, 2], [3, 4]], 30.0),
+        ([0, 1], [[], []], 30.0),
+        ([0, 1], [[1, 1e308], [1, 1e308]], 30.0),
+        ([0, 1], [[1, 2], [3, 4]], 1e15),
+        ([0], [[1, 2], [3, 4]], 30.0),
+    ],
+)
+def test_people_who_cannot_be_understood_are_counted(ids, scores, duration):
+    extra = {"relevant_clip_ids": ids}
+    odd = Sample(Query("x", 0, "v"), duration, (Moment(0, 10),), saliency=scores, extra=extra)
+    found = evaluate([answer(0, (0, 10, 1.0), saliency=(1.0, 2.0))], [odd])
+    kind = "saliency of the truth does not fit its clips: no highlight score"
+    assert {"kind": kind, "count": 1, "example": 0} in found["warnings"]
+    assert "HL-Fair-mAP" not in found["metrics"] and found["metrics"]["R1@0.5"] == 100
+
+
+@pytest.mark.parametrize("window", [(9, 5, 0.9), (-3, -1, 0.9), (40, 20, 0.9)])
+def test_a_moment_that_cannot_be_is_wrong_and_counted(tmp_path, window):
+    file = tmp_path / "p.jsonl"
+    line = {"qid": 0, "vid": "v0", "pred_relevant_windows": [window, (0, 10, 0.5)]}
+    file.write_text(json.dumps(line))
+    found = evaluate(read_answers(file), THERE[:1])
+    assert found["metrics"]["R1@0.5"] == 0 and found["metrics"]["R5@0.5"] == 100
+    assert found["metrics"]["mAP"] == 50
+    assert any(w["kind"].startswith("predicted moment") for w in found["warnings"])
 
 
 def test_parts_are_reported_apart():

@@ -59,6 +59,13 @@ def test_by_hand():
     assert found[1] == 0 and np.isnan(found[2])
 
 
+def test_the_eleventh_answer_does_not_count():
+    truth, wrong, right = pad_windows([[[0, 10]]]), [20, 30], [0, 10]
+    tenth = average_precision(pad_windows([[wrong] * 9 + [right]]), truth)
+    assert tenth == pytest.approx(0.1)
+    assert (average_precision(pad_windows([[wrong] * 10 + [right]]), truth) == 0).all()
+
+
 @given(st.lists(query, min_size=2, max_size=5), st.randoms())
 def test_queries_do_not_touch_each_other(queries, random):
     order = list(range(len(queries)))
