@@ -53,6 +53,7 @@ class Answers:
 
     Attributes:
         qids: (N,) as the file has them.
+        vids: (N,) the recording each names; None where it names none.
         windows: (N, P, 3) start and end in seconds and score, NaN = no moment; P is ten at most.
         absent: (N,) probability that there is no such moment; NaN where nothing is said.
         saliency: (N,) one score per clip; empty where there is none.
@@ -60,6 +61,7 @@ class Answers:
     """
 
     qids: tuple[Qid, ...]
+    vids: tuple[str | None, ...]
     windows: Floats
     absent: Floats
     saliency: tuple[Floats, ...]
@@ -108,7 +110,11 @@ def answers_of(predictions: Sequence[Prediction]) -> Answers:
     for p in predictions:
         moments = np.array([(m.start, m.end, m.score) for m in p.moments], np.float64)
         building.append(
-            p.query.qid, moments.reshape(-1, 3), p.absent, np.array(p.saliency, np.float64)
+            p.query.qid,
+            p.query.vid,
+            moments.reshape(-1, 3),
+            p.absent,
+            np.array(p.saliency, np.float64),
         )
     return building.done()
 
@@ -118,6 +124,7 @@ class _Building:
 
     def __init__(self) -> None:
         self.qids: list[Qid] = []
+        self.vids: list[str | None] = []
         self.lists: list[Floats] = []
         self.absent: list[float] = []
         self.odd: list[int] = []  # lists that say something else than a probability of absence
@@ -136,16 +143,26 @@ class _Building:
         _only_numbers(saliency, "pred_saliency_scores")
         absent = row.get("pred_absent")
         _only_numbers([] if absent is None else [absent], "pred_absent")
+        vid = row.get("vid")
         self.append(
             identity(row["qid"], "qid"),
+            None if vid is None else str(identity(vid, "vid")),
             np.array(windows, np.float64).reshape(-1, 3),
             absent,
             np.array(saliency, np.float64),
         )
 
-    def append(self, qid: Qid, moments: Floats, absent: float | None, saliency: Floats) -> None:
+    def append(
+        self,
+        qid: Qid,
+        vid: str | None,
+        moments: Floats,
+        absent: float | None,
+        saliency: Floats,
+    ) -> None:
         """`moments`: (P, 3)."""
         self.qids.append(qid)
+        self.vids.append(vid)
         self.lists.append(moments)
         if absent is not None and not 0 <= absent <= 1:
             self.odd.append(len(self.absent))
@@ -175,7 +192,9 @@ class _Building:
             for kind, rows in found.items()
             if len(rows)
         )
-        return Answers(tuple(self.qids), windows, absent, tuple(self.saliency), warnings)
+        return Answers(
+            tuple(self.qids), tuple(self.vids), windows, absent, tuple(self.saliency), warnings
+        )
 
     def _found(self, flat: Floats, owner: Ints, lengths: Ints) -> Iterator[tuple[str, Ints]]:
         """Kinds of faults, and the lists that have them."""

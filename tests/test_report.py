@@ -260,6 +260,14 @@ def test_qids_are_matched_as_text_and_every_mismatch_is_counted():
     assert told["no prediction for a query"] == (1, 9)
 
 
+def test_answers_about_other_recordings_are_counted():
+    """Qids may be no more than line numbers: a wrong pair of files would score silently."""
+    given = [answer(0, (0, 10, 1.0)), answer(1)]
+    found = evaluate(given, [sample(0, (0, 10), vid="other"), sample(1, (0, 10))])
+    told = {w["kind"].partition(":")[0]: (w["count"], w["example"]) for w in found["warnings"]}
+    assert told["prediction names another recording than the annotations"] == (1, 0)
+
+
 def test_highlights_need_saliency_on_both_sides():
     judged = sample(0, (0, 10), saliency=([4, 4, 4],), extra={"relevant_clip_ids": [0]})
     with_scores = answer(0, (0, 10, 1.0), saliency=tuple(range(15, 0, -1)))
