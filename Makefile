@@ -34,6 +34,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_features
 	$(BIN)/python -m tests.benchmarks.bench_explorer
 	$(BIN)/python -m tests.benchmarks.bench_evaluate
+	$(BIN)/python -m tests.benchmarks.bench_decode
 	$(BIN)/python -m tests.benchmarks.bench_annotations
 
 figures: $(READY)

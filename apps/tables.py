@@ -14,7 +14,7 @@ FAMILIES = (
     ("HL-Fair-Hit1", "HL-Good-Hit1", "HL-VeryGood-Hit1"),
 )
 ALONE = ("absent-F1", "absent-precision", "absent-recall", "ECE")
-WIDEST = 50  # letters of a split's name
+WIDEST = 48  # letters of a split's name: its longest title has 80
 MAIN = FAMILIES[:1]  # what a part of the queries is shown with
 
 

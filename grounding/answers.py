@@ -53,7 +53,7 @@ class Answers:
 
     Attributes:
         qids: (N,) as the file has them.
-        vids: (N,) the recording that each is said to be of; None where nothing is said.
+        vids: (N,) the recording each names; None where it names none.
         windows: (N, P, 3) start and end in seconds and score, NaN = no moment; P is ten at most.
         absent: (N,) probability that there is no such moment; NaN where nothing is said.
         saliency: (N,) one score per clip; empty where there is none.
@@ -109,8 +109,13 @@ def answers_of(predictions: Sequence[Prediction]) -> Answers:
     building = _Building()
     for p in predictions:
         moments = np.array([(m.start, m.end, m.score) for m in p.moments], np.float64)
-        saliency = np.array(p.saliency, np.float64)
-        building.append(p.query.qid, p.query.vid, moments.reshape(-1, 3), p.absent, saliency)
+        building.append(
+            p.query.qid,
+            p.query.vid,
+            moments.reshape(-1, 3),
+            p.absent,
+            np.array(p.saliency, np.float64),
+        )
     return building.done()
 
 
@@ -134,11 +139,12 @@ class _Building:
                     f"pred_relevant_windows holds {shown(window)}; each must be a list of 3 numbers"
                 )
         _only_numbers(chain.from_iterable(windows), "pred_relevant_windows")
-        given, vid = row.get("pred_saliency_scores"), row.get("vid")
+        given = row.get("pred_saliency_scores")
         saliency = [] if given is None else items(given, "pred_saliency_scores")
         _only_numbers(saliency, "pred_saliency_scores")
         absent = row.get("pred_absent")
         _only_numbers([] if absent is None else [absent], "pred_absent")
+        vid = row.get("vid")
         self.append(
             identity(row["qid"], "qid"),
             None if vid is None else str(identity(vid, "vid")),
@@ -148,7 +154,12 @@ class _Building:
         )
 
     def append(
-        self, qid: Qid, vid: str | None, moments: Floats, absent: float | None, saliency: Floats
+        self,
+        qid: Qid,
+        vid: str | None,
+        moments: Floats,
+        absent: float | None,
+        saliency: Floats,
     ) -> None:
         """`moments`: (P, 3)."""
         self.qids.append(qid)
@@ -182,8 +193,9 @@ class _Building:
             for kind, rows in found.items()
             if len(rows)
         )
-        saliency = tuple(self.saliency)
-        return Answers(tuple(self.qids), tuple(self.vids), windows, absent, saliency, warnings)
+        return Answers(
+            tuple(self.qids), tuple(self.vids), windows, absent, tuple(self.saliency), warnings
+        )
 
     def _found(self, flat: Floats, owner: Ints, lengths: Ints) -> Iterator[tuple[str, Ints]]:
         """Kinds of faults, and the lists that have them."""

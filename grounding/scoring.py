@@ -139,6 +139,9 @@ def score(answers: Answers, truth: Truth) -> Scored:
             findings.append(Finding(kind, len(at), truth.samples[at[0]].qid))
 
     tell("no prediction for a query", rows < 0)
+    named = [answers.vids[row] if row >= 0 else None for row in rows.tolist()]
+    other = [vid is not None and vid != s.vid for vid, s in zip(named, truth.samples, strict=True)]
+    tell("prediction names another recording than the annotations: the same files?", other)
     with np.errstate(invalid="ignore"):
         late = predicted[..., 1] > truth.duration[:, None] + _LATE
     tell("prediction ends past the end of the recording", late.any(1))

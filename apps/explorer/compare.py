@@ -89,6 +89,9 @@ def _metrics(
             f"{recordings} recordings. Percent; in brackets 95 % intervals, drawn by recording."
         )
     )
+    if not there:
+        st.info("None of these queries says what is to be found: there is nothing to measure.")
+        return
     family = st.segmented_control("Metrics", there, default=there[0], key="family", required=True)
     keys = families[family or there[0]]
     rows: list[dict[str, Any]] = []

@@ -108,6 +108,26 @@ def test_wrong_words_are_one_line(command, files, change, says):
     assert code == 2 and out == "" and err.count("\n") == 1 and says in err
 
 
+def test_the_remedy_that_an_unknown_format_names_is_taken(command, files):
+    odd = files / "truth.odd"
+    odd.write_text('{"no": "format"}')
+    given = ["--predictions", files / "p.jsonl", "--annotations", odd]
+    code, _, err = command("evaluate", *map(str, given))
+    assert code == 2 and err.count("\n") == 1 and "say which it is with --from" in err
+    odd.write_text((files / "truth.txt").read_text())
+    given += ["--from", "charades-sta", "--durations", files / "durations.csv", "--json", "-"]
+    code, out, _ = command("evaluate", *map(str, given))
+    assert code == 0 and json.loads(out)["n"] == 2
+
+
+def test_a_reversed_moment_is_a_warning_not_an_error(command, files):
+    line = {"qid": 0, "vid": "AB1CD", "pred_relevant_windows": [[9, 5, 0.8]]}
+    (files / "p.jsonl").write_text(json.dumps(line))
+    code, out, err = command(*words(files))
+    assert code == 0 and err == ""
+    assert "warning: predicted moment ends before it starts (1, first: 0)" in out
+
+
 def test_nothing_to_score_is_one_line(command, files):
     (files / "p.jsonl").write_text("")
     code, _, err = command(*words(files))
