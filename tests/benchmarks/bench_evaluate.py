@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+JUDGED = 50
 WHOLE, LARGEST, MEMORY = 1.5, 20.0, 1024.0  # CPU s, CPU s, MB
 
 # run by another interpreter, so that nothing is imported before the clock starts
@@ -69,7 +70,9 @@ def main() -> None:
 
 
 def write(folder: Path, queries: int, together: int) -> tuple[Path, Path]:
-    """Predictions and annotations: one or two windows, `together` queries a recording."""
+    """Predictions and annotations: one or two windows, `together` queries a recording, highlights
+    for every 50th.
+    """
     folder.mkdir()
     rng = np.random.default_rng(0)
     truth = np.sort(rng.random((queries, 2, 2)), -1) * 150
@@ -80,11 +83,16 @@ def write(folder: Path, queries: int, together: int) -> tuple[Path, Path]:
             windows = truth[q, : 1 + q % 2].round(2).tolist()
             vid, text = f"v{q // together}", f"person {q % 97} opens the door {q}"
             row = {"qid": q, "vid": vid, "query": text, "duration": 150.0}
+            if q % JUDGED == 0:
+                row["relevant_clip_ids"] = list(range(10, 20))
+                row["saliency_scores"] = rng.integers(0, 5, (10, 3)).tolist()
             file.write(json.dumps({**row, "relevant_windows": windows}) + "\n")
     with (folder / "answers.jsonl").open("w") as file:
         for q in range(queries):
             windows = np.column_stack([moments[q].round(2), scores[q].round(4)]).tolist()
             row = {"qid": q, "vid": f"v{q // together}", "query": f"person {q}"}
+            if q % JUDGED == 0:
+                row["pred_saliency_scores"] = rng.random(75).round(4).tolist()
             file.write(json.dumps({**row, "pred_relevant_windows": windows}) + "\n")
     return folder / "answers.jsonl", folder / "truth.jsonl"
 
