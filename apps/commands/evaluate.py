@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="of the annotations (default: found out)",
     )
     parser.add_argument("--durations", metavar="CSV", help="vid,duration: seconds of recordings")
+    parser.add_argument("--media", metavar="DIR", help="recordings to measure durations of")
     parser.add_argument(
         "--train",
         metavar="A",
@@ -47,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
 
     answers = read_answers(args.predictions)
     annotations = Path(args.annotations)
-    samples = read(annotations, args.format, args.durations, lenient=True)
+    samples = read(annotations, args.format, args.durations, args.media, lenient=True)
     for path, rows in ((args.annotations, samples), (args.predictions, answers.qids)):
         if not rows:
             raise BadInput(f"{path}: holds no line; there is nothing to score")
     beside = annotations.with_name("train.jsonl")
     train = args.train or (beside if beside.is_file() and beside != annotations else None)
-    fitted_on = read(train, None, args.durations, lenient=True) if train else None
+    fitted_on = read(train, None, args.durations, args.media, lenient=True) if train else None
     report = evaluate(answers, samples, train=fitted_on)
     if args.annotators:
         report["people"] = judge(args.annotators, answers, samples)
