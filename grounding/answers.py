@@ -6,7 +6,7 @@ For evaluation; `grounding.annotations.read_predictions` is for everything else,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from grounding.metrics.retrieval import Floats
 from grounding.timeline import Ints
 from grounding.types import Prediction, Sample
 
+UNSORTED = "list was not sorted by score"
 Qid = int | str
 _NUMBERS = {int, float}
 FARTHEST = 1e12  # seconds; lengths of moments beyond overflow
@@ -99,13 +100,17 @@ def read_answers(path: str | Path) -> Answers:
             building.add(row)
         except KeyError as error:
             raise AnnotationError(f"{path}:{line}: the key {error} is missing; add it") from None
-        except (ValueError, TypeError, OverflowError) as error:
+        except OverflowError:
+            raise AnnotationError(
+                f"{path}:{line}: a number is larger than 10^308; correct the line"
+            ) from None
+        except (ValueError, TypeError) as error:
             raise AnnotationError(f"{path}:{line}: {error}; correct the line") from None
     return building.done()
 
 
-def answers_of(predictions: Sequence[Prediction]) -> Answers:
-    """Predictions that are there already."""
+def answers_of(predictions: Sequence[Prediction], unsorted: int = 0) -> Answers:
+    """Predictions that are there already, `unsorted` of whose lists their reader had to sort."""
     building = _Building()
     for p in predictions:
         moments = np.array([(m.start, m.end, m.score) for m in p.moments], np.float64)
@@ -116,7 +121,11 @@ def answers_of(predictions: Sequence[Prediction]) -> Answers:
             p.absent,
             np.array(p.saliency, np.float64),
         )
-    return building.done()
+    found = building.done()
+    if not unsorted:
+        return found
+    said = Finding(UNSORTED, unsorted, None)
+    return replace(found, warnings=(said, *found.warnings))
 
 
 class _Building:
@@ -201,7 +210,7 @@ class _Building:
         """Kinds of faults, and the lists that have them."""
         start, end, score = flat.T
         rising = (owner[1:] == owner[:-1]) & (score[1:] > score[:-1])
-        yield "list was not sorted by score", np.unique(owner[1:][rising])
+        yield UNSORTED, np.unique(owner[1:][rising])
         yield "a time or score is no number", np.unique(owner[~np.isfinite(flat).all(-1)])
         yield "predicted moment starts before 0", np.unique(owner[start < 0])
         yield "predicted moment ends before it starts", np.unique(owner[end < start])

@@ -129,6 +129,10 @@ class Catalog:
         """Its predictions in the order of the file."""
         return list(self.workspace.read(answer.path, answers_in).items)
 
+    def unsorted(self, answer: AnswerSet) -> int:
+        """How many of its lists of moments were not sorted by score."""
+        return self.workspace.read(answer.path, answers_in).unsorted
+
     def train_samples(self, question: QuestionSet) -> list[Sample] | None:
         """The train split of its dataset, for position baselines; None where there is none."""
         for other in self.questions:

@@ -5,12 +5,13 @@ R runs, Q queries. `grounding.outcomes` makes the arrays; its names are given he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
+from grounding.answers import answers_of
 from grounding.groupings import BREAKDOWNS, Group, grouping
 from grounding.metrics.groups import bootstrap_means
 from grounding.metrics.retrieval import Floats
@@ -250,14 +251,27 @@ def differences(comparison: Comparison, a: str, b: str) -> dict[str, tuple[float
     }
 
 
-def summary(comparison: Comparison, train: Sequence[Sample] | None) -> dict[str, Report]:
-    """Every run's report (see `grounding.report`); none where truth is unknown. Slow: keep it."""
+def summary(
+    comparison: Comparison,
+    train: Sequence[Sample] | None,
+    unsorted: Mapping[str, int] | None = None,
+) -> dict[str, Report]:
+    """Every run's report (see `grounding.report`); none where truth is unknown. Slow: keep it.
+
+    `unsorted`: by run, the lists that its reader had to sort.
+    """
     if not comparison.has_truth:
         return {}
     runs = zip(comparison.names, comparison.given, strict=True)
     same: dict[str, Floors] = {}
     return {
-        name: evaluate(given, comparison.samples, train=train, shared=same) for name, given in runs
+        name: evaluate(
+            answers_of(given, (unsorted or {}).get(name, 0)),
+            comparison.samples,
+            train=train,
+            shared=same,
+        )
+        for name, given in runs
     }
 
 

@@ -27,8 +27,12 @@ _CHARADES = re.compile(r"[A-Z0-9]{5}", re.ASCII)
 
 
 def is_charades(samples: Sequence[Sample]) -> bool:
-    """Whether the recordings are named as those of Charades are: five capitals or digits."""
-    return bool(samples) and all(_CHARADES.fullmatch(s.vid) for s in samples)
+    """Whether the recordings are named as those of Charades are: five capitals and digits, few of
+    them digits alone (as KIT's are).
+    """
+    names = {s.vid for s in samples}
+    lettered = sum(not name.isdecimal() for name in names)
+    return 2 * lettered > len(names) and all(map(_CHARADES.fullmatch, names))
 
 
 class NobodyAgrees(BadInput):

@@ -143,6 +143,9 @@ def _baselines(
         if any(judged is not None for judged in truth.judged):
             constant = [np.zeros(0)] * len(truth.samples)
             floors["whole-file"] |= baselines.means(highlights(constant, truth.judged))
+            rng = np.random.default_rng(0)
+            drawn = [rng.random(0 if j is None else len(j)) for j in truth.judged]
+            floors["random"] |= baselines.means(highlights(drawn, truth.judged))
         shared[name] = floors
     return dict(shared[name])
 

@@ -209,6 +209,7 @@ class Lines(Generic[T]):
 
     items: tuple[T, ...]
     keys: frozenset[Key]
+    unsorted: int = 0  # lists of moments that had to be sorted by score
 
 
 def questions_in(path: Path) -> Lines[Sample]:
@@ -219,9 +220,9 @@ def questions_in(path: Path) -> Lines[Sample]:
 
 def answers_in(path: Path) -> Lines[Prediction]:
     """A predictions file's predictions."""
-    found, _ = read_predictions(path)
+    found, unsorted = read_predictions(path)
     keys = frozenset((str(p.query.qid), p.query.vid, p.query.text) for p in found)
-    return Lines(tuple(found), keys)
+    return Lines(tuple(found), keys, unsorted)
 
 
 def asked_in(path: Path) -> Lines[Sample]:

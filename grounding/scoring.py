@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grounding.answers import FARTHEST, Answers, Finding
-from grounding.metrics.average_precision import LENGTHS, average_precision, of_length, precisions
+from grounding.metrics.average_precision import precisions
 from grounding.metrics.calibration import is_probability
 from grounding.metrics.highlights import clip_count, clip_scores, highlight_values
 from grounding.metrics.retrieval import Floats, iou, pad_windows, query_values
@@ -129,8 +129,8 @@ def score(answers: Answers, truth: Truth) -> Scored:
     if has_saliency:
         values |= highlights(saliency, truth.judged)
     asked = ~np.isnan(truth.windows[..., 0]).all(-1)
-    confidence = np.where(asked, predicted[:, 0, 2], np.nan)
-    confidence[confidence == -np.inf] = np.nan  # no number, see `Answers`
+    first = predicted[:, 0, 2]
+    confidence = np.where(asked & np.isfinite(first), first, np.nan)
     findings = []
 
     def tell(kind: str, places: npt.ArrayLike) -> None:
@@ -163,10 +163,6 @@ def retrieval(predicted: Floats, truth: Floats) -> dict[str, Floats]:
     """R1, R5, mIoU and mAP of every query, by length of the true window too."""
     values = query_values(predicted, truth)
     values |= precisions(predicted, truth)
-    for name, (above, up_to) in LENGTHS.items():
-        bound = of_length(truth, above, up_to)
-        if not np.isnan(bound).all():
-            values[f"mAP-{name}"] = average_precision(predicted, bound).mean(1)
     return values
 
 

@@ -37,6 +37,7 @@ def test_the_reference_beside_charades_scores_is_what_the_files_say(charades):
     ceiling = people_of(files, samples).ceiling(samples)
     assert {k: round(v[0], 1) for k, v in ceiling.items()} == CHARADES_STA
     assert is_charades(samples)
+    assert not is_charades([Sample(Query("x", 0, "00001"), 1.0)])  # KIT
     assert not is_charades([]) and not is_charades([Sample(Query("x", 0, "video1"), 1.0)])
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grounding.annotations import Problem
     from grounding.annotations.reading import Opened
 
+SLOWEST, FASTEST = Fraction(1, 60), 1000  # frames per second
 SHOWN = 10  # problems of each kind; --json has all
 
 
@@ -49,11 +50,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _rate(text: str) -> Fraction:
     try:
-        rate = Fraction(text)
+        # a long or exponential spelling would be a number of many pages
+        rate = Fraction(text if len(text) <= 24 and "e" not in text.lower() else "0")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames per second")
+    if not SLOWEST <= rate <= FASTEST:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no number of frames per second ({SLOWEST} to {FASTEST})"
+        )
     return rate
 
 
@@ -77,7 +81,7 @@ def _opened(args: argparse.Namespace) -> Opened:
     from grounding.annotations import Options, opened
 
     with bar("measuring", args.quiet) as progress:
-        return opened(
+        file = opened(
             args.source,
             args.format,
             durations=args.durations,
@@ -85,6 +89,12 @@ def _opened(args: argparse.Namespace) -> Opened:
             options=Options(args.rate, args.vid),
             progress=progress,
         )
+    if not file.rows:
+        raise BadInput(
+            f"{args.source}: holds no query as {file.format}; "
+            "check the file, or name its format with --from"
+        )
+    return file
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="of the annotations (default: found out)",
     )
     parser.add_argument("--durations", metavar="CSV", help="vid,duration: seconds of recordings")
-    parser.add_argument("--media", metavar="DIR", help="recordings, to measure what nobody says")
+    parser.add_argument("--media", metavar="DIR", help="recordings to measure durations of")
     parser.add_argument(
         "--train",
         metavar="A",

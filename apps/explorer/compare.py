@@ -42,21 +42,29 @@ def page() -> None:
         st.info("The truth is not known for these queries: there is nothing to measure against.")
         return
     if not runs:
-        st.info("There is no prediction for these queries; train a model or choose other queries.")
+        there = bool(catalog.answers_to(question))
+        missing = "There is no prediction for these queries; train a model or choose other queries."
+        st.info("Choose a run above." if there else missing)
+        address.write({"set": question.id})
         return
     table = comparison_of(catalog, question, runs)
     train = catalog.train_samples(question)
     key = version(catalog, question, runs)
     address.write({"set": question.id, "runs": runs})
-    _metrics(table, _summary(table, train, key), _human(catalog, question, key), key)
+    answers = [a for a in catalog.answers_to(question) if a.name in runs]
+    unsorted = {a.name: catalog.unsorted(a) for a in answers}
+    _metrics(table, _summary(table, train, unsorted, key), _human(catalog, question, key), key)
     looks.show(table, train, key)
 
 
 @st.cache_data(max_entries=16, show_spinner="measuring")
 def _summary(
-    _table: Comparison, _train: Sequence[Sample] | None, key: Version
+    _table: Comparison,
+    _train: Sequence[Sample] | None,
+    _unsorted: dict[str, int],
+    key: Version,
 ) -> dict[str, Report]:
-    return summary(_table, _train)
+    return summary(_table, _train, _unsorted)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -11,7 +11,7 @@ from apps.explorer import address, components, welcome
 from apps.explorer.filters import chosen_filter
 from apps.explorer.place import the_place
 from apps.explorer.player import source
-from apps.explorer.sets import comparison_of, pick
+from apps.explorer.sets import comparison_of, pick, place_of
 from apps.explorer.text import plain, seconds
 from grounding.catalog import Catalog, QuestionSet
 from grounding.comparison import Comparison, Outcome, select
@@ -125,14 +125,8 @@ def _detail(
     """Sentence, player and timeline of one query."""
     index = int(found[at])
     sample = table.samples[index]
-    address.write(
-        {
-            "set": question.id,
-            "runs": list(table.names),
-            "q": str(sample.qid),
-            "vid": sample.vid,
-        }
-    )
+    group = st.session_state.get("group")
+    address.write(place_of(question.id, table.names, sample, group))
     try:
         playing = source(catalog.recording(question, sample.vid))
     except BadInput as error:

@@ -8,6 +8,7 @@ import streamlit as st
 from apps.explorer.text import plain
 from grounding.catalog import QuestionSet
 from grounding.comparison import ORDERS, Comparison, Filter, Group
+from grounding.errors import BadInput
 from grounding.groupings import grouping
 
 OUTCOMES = ("any", "right", "wrong", "absent")
@@ -90,7 +91,10 @@ def _group(table: Comparison) -> Group | None:
     if group is None:
         return None
     by, at, run = group
-    labels = [] if run is not None and run not in table.names else grouping(table, by, run)[0]
+    try:
+        labels = grouping(table, by, run)[0]
+    except BadInput:  # an address of another time: no such grouping or run
+        labels = []
     if at >= len(labels):
         del state["group"]
         return None

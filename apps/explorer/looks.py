@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from apps.explorer import charts
+from apps.explorer import charts, sets
 from apps.explorer.sets import Version
 from apps.explorer.text import plain
 from grounding.comparison import (
@@ -18,6 +19,7 @@ from grounding.comparison import (
     Group,
     breakdown,
 )
+from grounding.groupings import grouping
 from grounding.panels import Bar, calibration, mistakes, positions
 from grounding.types import Sample
 
@@ -35,7 +37,15 @@ WORDS = {
 def show(table: Comparison, train: Sequence[Sample] | None, key: Version) -> None:
     """The picker and what it picks."""
     names = [name for name in LOOKS if name != "People" or table.agreement is not None]
-    name = st.segmented_control("Look at", names, default=names[0], key="look", required=True)
+    asked = st.session_state.get("look", names[0])
+    name = st.segmented_control(
+        "Look at",
+        names,
+        default=asked if asked in names else names[0],
+        key=f"look-{st.session_state.get('arrivals', 0)}",
+        required=True,
+    )
+    st.session_state["look"] = name or names[0]
     LOOKS[name or names[0]](table, train, key)
 
 
@@ -65,19 +75,19 @@ def _grouped(table: Comparison, by: str, place: Any, key: Version) -> None:
         return
     chosen = _drawn(charts.breakdown_bars(found), "chart")
     if chosen:
-        _open(Group(by, int(chosen["bin"])))
+        _open(table, Group(by, int(chosen["bin"])))
     st.caption("Click a bar to see its queries, or choose the group:")
     with st.container(horizontal=True):
         for at, group in enumerate(found.bins):
             noun = "query" if group.n == 1 else "queries"
             label = plain(f"{group.label}: {group.n} {noun}")
             if st.button(label, key=f"bin-{by}-{at}", disabled=group.n == 0):
-                _open(Group(by, at))
+                _open(table, Group(by, at))
 
 
 def _mistakes(table: Comparison, train: Sequence[Sample] | None, key: Version) -> None:
     bars = _kept_mistakes(table, key)
-    _linked(charts.grouped_bars(bars, table.names, "queries (%)"), bars, "mistakes")
+    _linked(table, charts.grouped_bars(bars, table.names, "queries (%)"), bars, "mistakes")
     st.caption(
         "By the first answer. Too short and too long lie right but end wrong; merged covers "
         "several true moments; split lies in one beside another answer; missed: nothing was found "
@@ -95,7 +105,7 @@ def _calibration(table: Comparison, train: Sequence[Sample] | None, key: Version
         )
         return
     names = [name for name in table.names if name in errors]
-    _linked(charts.reliability(points, names), points, "calibration")
+    _linked(table, charts.reliability(points, names), points, "calibration")
     said = "; ".join(f"{name} {error:.1f}" for name, error in errors.items())
     st.caption(
         plain(
@@ -107,7 +117,7 @@ def _calibration(table: Comparison, train: Sequence[Sample] | None, key: Version
 
 def _positions(table: Comparison, train: Sequence[Sample] | None, key: Version) -> None:
     bars = positions(table, train)
-    _linked(charts.grouped_bars(bars, table.names, "moments (%)"), bars, "positions")
+    _linked(table, charts.grouped_bars(bars, table.names, "moments (%)"), bars, "positions")
     st.caption(
         "Where the middle of moments lies. A run that answers one place more often than the truth "
         "is there has learned a habit; text-prior in the table above is how far habits alone get."
@@ -134,13 +144,13 @@ def _kept_mistakes(_table: Comparison, key: Version) -> list[Bar]:
     return mistakes(_table)
 
 
-def _linked(chart: Any, bars: Sequence[Bar], name: str) -> None:
+def _linked(table: Comparison, chart: Any, bars: Sequence[Bar], name: str) -> None:
     """A chart whose bars lead to their queries, by a click or by name."""
     chosen = _drawn(chart, name)
     if chosen:
         group = bars[int(chosen["place"])].group
         if group is not None:
-            _open(group)
+            _open(table, group)
     there = [bar for bar in bars if bar.n and bar.group is not None]
     if not there:
         return
@@ -154,7 +164,7 @@ def _linked(chart: Any, bars: Sequence[Bar], name: str) -> None:
     if right.button("See the queries", key=f"{name}-open", width="stretch"):
         group = there[at or 0].group
         assert group is not None
-        _open(group)
+        _open(table, group)
 
 
 def _drawn(chart: Any, name: str) -> dict[str, Any] | None:
@@ -166,10 +176,13 @@ def _drawn(chart: Any, name: str) -> dict[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def _open(group: Group) -> None:
-    """Go to the queries behind a bar."""
-    st.session_state["group"] = group
-    st.session_state.pop("qid", None)
+def _open(table: Comparison, group: Group) -> None:
+    """Go to the queries behind a bar, by an address of their own: one step of Back returns."""
+    state = st.session_state
+    behind = np.flatnonzero(grouping(table, group.by, group.run)[1] == group.place)
     for chart in ("chart", "mistakes", "calibration", "positions"):
-        st.session_state.pop(chart, None)
-    st.switch_page("explore.py")
+        state.pop(chart, None)
+    sample = table.samples[int(behind[0])]
+    st.switch_page(
+        "explore.py", query_params=sets.place_of(state["set"], table.names, sample, group)
+    )

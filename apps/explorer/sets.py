@@ -9,8 +9,9 @@ import streamlit as st
 
 from apps.explorer import address
 from grounding.catalog import AnswerSet, Catalog, QuestionSet
-from grounding.comparison import Comparison, compare
+from grounding.comparison import Comparison, Group, compare
 from grounding.errors import BadInput
+from grounding.types import Sample
 
 Version = tuple[str, tuple[str, ...], tuple[tuple[str, int, int], ...]]
 SHOWN = 5  # runs side by side: as many as there are colours
@@ -38,6 +39,20 @@ def _follow() -> None:
     state["runs"] = params.get_all("runs")
     for stale in ("group", "first"):
         state.pop(stale, None)
+    if "by" in params and params.get("bin", "").isdecimal():
+        state["group"] = Group(params["by"], int(params["bin"]), params.get("of"))
+
+
+def place_of(
+    question: str, runs: Sequence[str], sample: Sample, group: Group | None
+) -> dict[str, str | list[str]]:
+    """The address of one query among those of a group."""
+    place: dict[str, str | list[str]] = {"set": question, "runs": list(runs)}
+    if group is not None:
+        place |= {"by": group.by, "bin": str(group.place)}
+        if group.run is not None:
+            place["of"] = group.run
+    return {**place, "q": str(sample.qid), "vid": sample.vid}
 
 
 def _pick_set(catalog: Catalog) -> QuestionSet:

@@ -13,10 +13,11 @@ _LINE = re.compile(r"\S+[ \t]+\S+[ \t]+\S+[ \t]*##")
 
 
 def _rows(entry: Entry, options: Options) -> Iterator[Row]:
-    where, *glance, sentence = entry.value.split("##", 2)
+    where, *rest = entry.value.split("##", 2)
     words = where.split()
-    if not (len(words) == 3 and _LINE.match(entry.value.strip())):
+    if not (rest and len(words) == 3 and _LINE.match(entry.value.strip())):
         raise ValueError(f"{entry.value[:40]!r} is not `vid start end##sentence`")
+    *glance, sentence = rest
     if glance and not glance[0].strip():
         raise ValueError("no glance stands between its marks")
     yield Row(

@@ -48,6 +48,7 @@ MEANINGS = {
     "extra": ("extra",),
 }
 _NUMBER = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][-+]?\d{1,4})?", re.A)
+_CHANCE = re.compile(r"[01]?\.\d{1,9}", re.A)  # of absence
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -98,6 +99,9 @@ def _row(table: Table, record: Record, options: Options) -> tuple[Row, bool]:
         raise ValueError(f"{surplus[:40]!r} stands under no heading; quote cells with separators")
     times = {name: _time(table, name, cells[name]) for name in ("start", "end", "glance")}
     absent = cells["absent"].strip().casefold()
+    if _CHANCE.fullmatch(absent) and cells["start"].strip():
+        extra["absent"] = _value(absent)  # an answer's probability, as `export.csv` writes it
+        absent = ""
     if absent not in (*YES, *NO, ""):
         raise ValueError(f"absent is {absent[:40]!r}; it must be one of {', '.join((*YES, *NO))}")
     start, end, glance = times.values()

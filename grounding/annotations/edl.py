@@ -81,7 +81,9 @@ def read(path: Path, options: Options) -> Iterable[Row]:
         for event in events:
             at = event.line
             if rate is None:
-                raise ValueError("an edit list counts frames, and the rate is not known; give it")
+                raise ValueError(
+                    "an edit list counts frames, and the rate is not known; pass --rate"
+                )
             first, last, *record = (frame_of(code, rate, event.drop) for code in event.codes)
             if first == last and record[0] == record[1]:
                 continue  # what a dissolve begins with
@@ -150,7 +152,7 @@ def write(samples: Sequence[Sample], options: Options) -> str:
     rate = options.rate
     if rate is None:
         raise AnnotationError(
-            "an edit list counts frames, and the frame rate is not known; give it"
+            "an edit list counts frames, and the frame rate is not known; pass --rate"
         )
     mode = "DROP FRAME" if rate in DROPPED else "NON-DROP FRAME"
     lines = ["TITLE: GROUNDING", f"FCM: {mode}", f"{RATE}{rate}"]

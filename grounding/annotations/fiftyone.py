@@ -145,7 +145,7 @@ def _window(values: Located, rate: Fraction | None) -> Pair:
         first, last = (milliseconds_of(v) / 1000 if isinstance(v, str) else v for v in pair)
         return fields.number(first, "start"), fields.number(last, "end")
     if rate is None:
-        raise ValueError("support counts frames, and the frame rate is not known; give it")
+        raise ValueError("support counts frames, and the frame rate is not known; pass --rate")
     if not all(isinstance(v, int) and not isinstance(v, bool) for v in pair):
         raise ValueError(f"support is {fields.shown(pair)}; it must be two frame numbers")
     return frame_seconds(pair[0] - 1, rate), frame_seconds(pair[1], rate)

@@ -80,6 +80,12 @@ def sniff(path: Path) -> str:
         return fitting[0]
     if fitting:
         raise AnnotationError(f"{path}: may be {' or '.join(fitting)}; say which with --from")
+    if path.is_dir():
+        raise AnnotationError(f"{path}: is a folder of no known format; name a file in it")
+    if '"pred_relevant_windows"' in head:
+        raise AnnotationError(f"{path}: holds predictions; name the file of what is true")
+    if len(by_suffix) == 1 and head.lstrip().startswith("{"):
+        return next(iter(by_suffix))  # its reader says what is missing
     empty = "" if head.strip() else " (it is empty)"
     raise AnnotationError(
         f"{path}: no known format begins like this{empty}; "

@@ -120,7 +120,7 @@ def _spans(region: Located, rate: Fraction | None) -> Iterator[tuple[str, Pair, 
                 shown = _frames(each.get("start"), each.get("end"))
                 if rate is None:
                     raise ValueError(
-                        "a timeline counts frames, and the frame rate is not known; give it"
+                        "a timeline counts frames, and the frame rate is not known; pass --rate"
                     )
                 first, last = shown
                 yield label, shown, (frame_seconds(first - 1, rate), frame_seconds(last, rate))

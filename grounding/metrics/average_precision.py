@@ -45,9 +45,15 @@ def average_precision(
 
 
 def precisions(predicted: Floats, truth: Floats) -> dict[str, Floats]:
-    """`mAP`, `mAP@0.5`, `mAP@0.75` -> (Q,) per-query values; arguments as above."""
+    """`mAP`, `mAP@0.5`, `mAP@0.75` and, where there are such windows, `mAP-short` and so on ->
+    (Q,) per-query values; arguments as above.
+    """
     found = average_precision(predicted, truth)
     named = {f"mAP@{t}": found[:, THRESHOLDS.index(t)] for t in (0.5, 0.75)}
+    for name, edges in LENGTHS.items():
+        bound = of_length(truth, *edges)
+        if not np.isnan(bound).all():
+            named[f"mAP-{name}"] = average_precision(predicted, bound).mean(1)
     return {"mAP": found.mean(1), **named}
 
 

@@ -119,3 +119,44 @@ def test_the_command_needs_no_torch(tmp_path):
         "sys.exit(bool({'torch', 'streamlit', 'av'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words", "says"),
+    [
+        ("no event here\n", "x.txt", ["--from", "edl"], "holds no query as edl"),
+        ("WEBVTT\n", "x.vtt", [], "holds no query as vtt"),
+        ("AB1CD 0.0 1.0 a door\n", "x.txt", ["--from", "charades-sta"], "vid start end##sentence"),
+        (
+            '{"qid": 1, "vid": "v", "pred_relevant_windows": []}\n',
+            "x.jsonl",
+            [],
+            "holds predictions",
+        ),
+        ('{"qid": 1, "video": "v", "query": "a"}\n', "x.jsonl", [], "key 'vid' is missing"),
+        ("AB1CD 0 1##a\n", "x.txt", ["--rate", "1e9999"], "no number of frames per second"),
+        ("AB1CD 0 1##a\n", "x.txt", ["--rate", "1000000"], "no number of frames per second"),
+    ],
+)
+def test_what_is_something_else_is_said_in_one_line(command, tmp_path, content, name, words, says):
+    (tmp_path / name).write_text(content)
+    code, out, err = command("annotations", "check", tmp_path / name, *words)
+    assert code == 2 and out == "" and err.count("\n") == 1 and says in err
+
+
+def test_answers_that_left_as_a_table_are_read(command, tmp_path):
+    table = "vid,query,qid,rank,start,end,score,absent\nv,a door,7,1,0.5,2.0,0.9,0.050508\n"
+    (tmp_path / "own.csv").write_text(table)
+    out = tmp_path / "back.jsonl"
+    code, _, err = command(
+        "annotations", "convert", tmp_path / "own.csv", out, "--durations", durations(tmp_path)
+    )
+    assert code == 0, err
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert row["relevant_windows"] == [[0.5, 2.0]] and row["absent"] == 0.050508
+
+
+def durations(tmp_path):
+    file = tmp_path / "durations.csv"
+    file.write_text("vid,duration\nv,10\n")
+    return file
