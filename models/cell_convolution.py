@@ -19,48 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.cells import Cells
-
-
-class Neighbours(nn.Module):
-    """Which valid cells stand under a k x k window on each valid cell, tap by tap.
-
-    Attributes:
-        taps: (first, last) offset of each tap that any pair of cells needs; T of them.
-        sizes: how many pairs each tap has.
-        cell, neighbour: the pairs, one tap after the other; within a tap no cell occurs twice.
-        count: (P,) valid cells under the window, at least 1: the cell itself.
-    """
-
-    cell: Tensor
-    neighbour: Tensor
-    count: Tensor
-
-    def __init__(self, cells: Cells, kernel: int) -> None:
-        """Raises ValueError where the kernel is even: the map would move by half a cell."""
-        super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel {kernel} is even; take {kernel + 1}")
-        reach = kernel // 2
-        side = cells.clips + 2 * reach
-        place = torch.full((side, side), -1)
-        row, column = cells.first + reach, cells.last + reach
-        place[row, column] = torch.arange(len(cells))
-        self.taps: list[tuple[int, int]] = []
-        self.sizes: list[int] = []
-        pairs = []
-        for a in range(-reach, reach + 1):
-            for b in range(-reach, reach + 1):
-                neighbour = place[row + a, column + b]
-                (cell,) = torch.nonzero(neighbour >= 0, as_tuple=True)
-                if len(cell):
-                    self.taps.append((a, b))
-                    self.sizes.append(len(cell))
-                    pairs.append(torch.stack([cell, neighbour[cell]]))
-        cell, neighbour = torch.cat(pairs, 1)
-        self.register_buffer("cell", cell, persistent=False)
-        self.register_buffer("neighbour", neighbour, persistent=False)
-        self.register_buffer("count", torch.bincount(cell).float(), persistent=False)
+from models.cells import Neighbours
 
 
 class CellConvolution(nn.Module):
@@ -102,11 +61,17 @@ class _Convolve(torch.autograd.Function):
         x = x.contiguous()
         ctx.save_for_backward(x, weight, cell, neighbour)
         ctx.sizes = sizes
-        cells, videos, _ = x.shape
+        cells, videos, inputs = x.shape
         out = bias.repeat(cells, videos, 1)
+        # the same memory for every tap: pieces of ever new sizes would leave holes in the heap
+        most = max(sizes)
+        reads, products = x.new_empty(most, videos, inputs), torch.empty_like(out[:most])
         taps = zip(weight, cell.split(sizes), neighbour.split(sizes), strict=True)
         for tap, to, source in taps:
-            out.index_add_(0, to, x.index_select(0, source) @ tap)
+            read, product = reads[: len(to)], products[: len(to)]
+            torch.index_select(x, 0, source, out=read)
+            torch.mm(read.flatten(0, 1), tap, out=product.flatten(0, 1))
+            out.index_add_(0, to, product)
         return out
 
     @staticmethod
@@ -116,11 +81,15 @@ class _Convolve(torch.autograd.Function):
         grad = grad.contiguous()
         to_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         to_weight = torch.empty_like(weight)
+        most = max(ctx.sizes)
+        reads, changes = torch.empty_like(x[:most]), torch.empty_like(grad[:most])
         pairs = zip(cell.split(ctx.sizes), neighbour.split(ctx.sizes), strict=True)
         for tap, (to, source) in enumerate(pairs):
-            change = grad.index_select(0, to)
-            read = x.index_select(0, source)
+            read, change = reads[: len(to)], changes[: len(to)]
+            torch.index_select(x, 0, source, out=read)
+            torch.index_select(grad, 0, to, out=change)
             torch.mm(read.flatten(0, 1).t(), change.flatten(0, 1), out=to_weight[tap])
             if to_x is not None:
-                to_x.index_add_(0, source, change @ weight[tap].t())
+                torch.mm(change.flatten(0, 1), weight[tap].t(), out=read.flatten(0, 1))
+                to_x.index_add_(0, source, read)
         return to_x, to_weight, grad.sum((0, 1)), None, None, None
