@@ -33,6 +33,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_video
 	$(BIN)/python -m tests.benchmarks.bench_features
 	$(BIN)/python -m tests.benchmarks.bench_explorer
+	$(BIN)/python -m tests.benchmarks.bench_glance
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures

@@ -12,7 +12,6 @@ Symbols: P cells, V videos, D channels in, E out, T taps.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,10 +27,10 @@ class CellConvolution(nn.Module):
     The weight is (T, D, E), as the products want it. It starts as `nn.Conv2d`'s does.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, neighbours: Neighbours) -> None:
+    def __init__(self, inputs: int, outputs: int, neighbours: Neighbours) -> None:
         super().__init__()
         self.neighbours = neighbours
-        bound = 1 / math.sqrt(inputs * kernel**2)
+        bound = 1 / math.sqrt(inputs * neighbours.kernel**2)
         taps = len(neighbours.taps)
         self.weight = nn.Parameter(torch.empty(taps, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
@@ -39,7 +38,7 @@ class CellConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The sum over the valid neighbours, with the bias."""
         near = self.neighbours
-        out: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
+        out: Tensor = _Convolve.apply(
             x, self.weight, self.bias, near.cell, near.neighbour, near.sizes
         )
         return out
@@ -56,7 +55,7 @@ class _Convolve(torch.autograd.Function):
         bias: Tensor,
         cell: Tensor,
         neighbour: Tensor,
-        sizes: Sequence[int],
+        sizes: list[int],
     ) -> Tensor:
         x = x.contiguous()
         ctx.save_for_backward(x, weight, cell, neighbour)
@@ -66,7 +65,7 @@ class _Convolve(torch.autograd.Function):
         # the same memory for every tap: pieces of ever new sizes would leave holes in the heap
         most = max(sizes)
         reads, products = x.new_empty(most, videos, inputs), torch.empty_like(out[:most])
-        taps = zip(weight, cell.split(sizes), neighbour.split(sizes), strict=True)
+        taps = zip(weight, torch.split(cell, sizes), torch.split(neighbour, sizes), strict=True)
         for tap, to, source in taps:
             read, product = reads[: len(to)], products[: len(to)]
             torch.index_select(x, 0, source, out=read)
@@ -76,14 +75,14 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, cell, neighbour = ctx.saved_tensors
         grad = grad.contiguous()
         to_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         to_weight = torch.empty_like(weight)
         most = max(ctx.sizes)
         reads, changes = torch.empty_like(x[:most]), torch.empty_like(grad[:most])
-        pairs = zip(cell.split(ctx.sizes), neighbour.split(ctx.sizes), strict=True)
+        pairs = zip(torch.split(cell, ctx.sizes), torch.split(neighbour, ctx.sizes), strict=True)
         for tap, (to, source) in enumerate(pairs):
             read, change = reads[: len(to)], changes[: len(to)]
             torch.index_select(x, 0, source, out=read)

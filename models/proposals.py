@@ -37,7 +37,7 @@ class Proposals(nn.Module):
         self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
         for _ in range(layers):
             assert self.neighbours is not None
-            self.layers.append(CellConvolution(width, width, kernel, self.neighbours))
+            self.layers.append(CellConvolution(width, width, self.neighbours))
             self.norms.append(nn.LayerNorm(width))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ def test_at_the_published_depth_it_equals_the_dense_network():
 def test_its_gradients_are_those_of_finite_differences(clips, counts, kernel):
     torch.manual_seed(0)
     cells = Cells(clips, counts)
-    convolve = CellConvolution(3, 2, kernel, Neighbours(cells, kernel)).double()
+    convolve = CellConvolution(3, 2, Neighbours(cells, kernel)).double()
     x = random(len(cells), 2, 3).double().requires_grad_()
     near = convolve.neighbours
 
@@ -112,7 +112,7 @@ def test_windows_are_counted_as_a_convolution_of_ones_counts_them(clips, counts,
 def test_taps_that_no_cell_needs_have_no_weights():
     alone = Neighbours(Cells(6, []), 5)  # the diagonal: its neighbours are on it
     assert alone.taps == [(-2, -2), (-1, -1), (0, 0), (1, 1), (2, 2)]
-    convolve = CellConvolution(4, 4, 5, alone)
+    convolve = CellConvolution(4, 4, alone)
     assert convolve.weight.shape == (5, 4, 4)
     dense = dense_convolution(convolve)
     x = random(2, 6, 4)
