@@ -36,6 +36,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluate
 	$(BIN)/python -m tests.benchmarks.bench_decode
 	$(BIN)/python -m tests.benchmarks.bench_annotations
+	$(BIN)/python -m tests.benchmarks.bench_glance
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures

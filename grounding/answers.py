@@ -149,7 +149,7 @@ class _Building:
                 )
         _only_numbers(chain.from_iterable(windows), "pred_relevant_windows")
         given = row.get("pred_saliency_scores")
-        saliency = [] if given is None else items(given, "pred_saliency_scores")
+        saliency = items([] if given is None else given, "pred_saliency_scores")
         _only_numbers(saliency, "pred_saliency_scores")
         absent = row.get("pred_absent")
         _only_numbers([] if absent is None else [absent], "pred_absent")

@@ -124,7 +124,7 @@ def confidence(c: Comparison, run: int) -> Floats:
 def _scores(c: Comparison, run: int) -> Grouping:
     """By score, in tenths."""
     edges = np.linspace(0, 1, BINS + 1)
-    labels = [f"score {low:.1f}–{high:.1f}" for low, high in pairwise(edges)]
+    labels = [f"{low:.1f}–{high:.1f}" for low, high in pairwise(edges)]
     return labels, bin_of(confidence(c, run))
 
 

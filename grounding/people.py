@@ -81,7 +81,8 @@ def people_of(paths: Sequence[str | Path], samples: Sequence[Sample]) -> People:
     place = {(s.vid, " ".join(s.query.text.split())): i for i, s in enumerate(samples)}
     said: dict[int, list[tuple[float, float]]] = {}
     unknown = 0
-    for query in read_reannotated(paths, durations, lenient=True):
+    files = {Path(path).resolve(): path for path in paths}  # nobody counts twice
+    for query in read_reannotated(files.values(), durations, lenient=True):
         row = place.get((query.vid, " ".join(query.text.split())))
         if row is None:
             unknown += 1

@@ -139,6 +139,8 @@ def score(answers: Answers, truth: Truth) -> Scored:
             findings.append(Finding(kind, len(at), truth.samples[at[0]].qid))
 
     tell("no prediction for a query", rows < 0)
+    silent = np.isnan(predicted[:, 0, 0]) & ~(absent >= ABSENT)
+    tell("prediction without a moment, and not said to be absent", (rows >= 0) & silent)
     named = [answers.vids[row] if row >= 0 else None for row in rows.tolist()]
     other = [vid is not None and vid != s.vid for vid, s in zip(named, truth.samples, strict=True)]
     tell("prediction names another recording than the annotations: the same files?", other)
@@ -150,7 +152,7 @@ def score(answers: Answers, truth: Truth) -> Scored:
         given = np.array([len(s) for s in saliency])
         tell(
             "saliency has another length than the recording has clips",
-            (wanted > 0) & (wanted != given),
+            (wanted > 0) & (given > 0) & (wanted != given),
         )
     if not is_probability(confidence[~np.isnan(confidence)]):
         tell("scores are no probabilities (outside 0 to 1): no ECE", ~np.isnan(confidence))

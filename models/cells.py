@@ -81,18 +81,6 @@ class Cells(nn.Module):
                 pieces.append(running[:, starts])
         return torch.cat(pieces, 1)
 
-    def dense(self, cells: Tensor) -> Tensor:
-        """(V, P, D) -> (V, D, N, N); zero where there is no cell."""
-        videos, _, width = cells.shape
-        grid = cells.new_zeros(videos, width, self.clips * self.clips)
-        flat = self.first * self.clips + self.last
-        filled = grid.index_copy(2, flat, cells.transpose(1, 2))
-        return filled.view(videos, width, self.clips, self.clips)
-
-    def sparse(self, grid: Tensor) -> Tensor:
-        """(V, D, N, N) -> (V, P, D): what stands on the cells."""
-        return grid[:, :, self.first, self.last].transpose(1, 2)
-
     def iou(self, first: Tensor, last: Tensor) -> Tensor:
         """Cells given as (Q,) first and last clips -> (Q, P) IoU with every cell of the map."""
         low = torch.maximum(first[:, None], self.first)
@@ -100,3 +88,46 @@ class Cells(nn.Module):
         inter = (high - low + 1).clamp(min=0).float()
         union = (last - first + 1)[:, None] + (self.last - self.first + 1) - inter
         return inter / union
+
+
+class Neighbours(nn.Module):
+    """Which valid cells stand under a k x k window on each valid cell, tap by tap.
+
+    Attributes:
+        taps: (first, last) offset of each tap that any pair of cells needs; T of them.
+        sizes: how many pairs each tap has.
+        cells, kernel: of which map, under which window.
+        cell, neighbour: the pairs, one tap after the other; within a tap no cell occurs twice.
+        count: (P,) valid cells under the window, at least 1: the cell itself.
+    """
+
+    cell: Tensor
+    neighbour: Tensor
+    count: Tensor
+
+    def __init__(self, cells: Cells, kernel: int) -> None:
+        """Raises ValueError where the kernel is even: the map would move by half a cell."""
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel {kernel} is even; take {kernel + 1}")
+        self.cells, self.kernel = cells, kernel
+        reach = kernel // 2
+        side = cells.clips + 2 * reach
+        place = torch.full((side, side), -1)
+        row, column = cells.first + reach, cells.last + reach
+        place[row, column] = torch.arange(len(cells))
+        self.taps: list[tuple[int, int]] = []
+        self.sizes: list[int] = []
+        pairs = []
+        for a in range(-reach, reach + 1):
+            for b in range(-reach, reach + 1):
+                neighbour = place[row + a, column + b]
+                (cell,) = torch.nonzero(neighbour >= 0, as_tuple=True)
+                if len(cell):
+                    self.taps.append((a, b))
+                    self.sizes.append(len(cell))
+                    pairs.append(torch.stack([cell, neighbour[cell]]))
+        cell, neighbour = torch.cat(pairs, 1)
+        self.register_buffer("cell", cell, persistent=False)
+        self.register_buffer("neighbour", neighbour, persistent=False)
+        self.register_buffer("count", torch.bincount(cell).float(), persistent=False)

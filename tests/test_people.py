@@ -60,7 +60,7 @@ def test_by_hand(tmp_path):
         "1,a.mp4,a  door opens,0,100",
         "2,zzz.mp4,something else,0,50",
     )
-    people = people_of([file], SAMPLES)
+    people = people_of([file, tmp_path / "." / file.name], SAMPLES)  # the same file
     assert people.rows.tolist() == [0] and people.unknown == 1
     assert people.windows.tolist() == [[[0, 5], [0, 10]]]
     np.testing.assert_array_equal(people.agreement(2), [0.5, np.nan])

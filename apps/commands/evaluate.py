@@ -52,6 +52,11 @@ def run(args: argparse.Namespace) -> int:
     for path, rows in ((args.annotations, samples), (args.predictions, answers.qids)):
         if not rows:
             raise BadInput(f"{path}: holds no line; there is nothing to score")
+    if (answers.match(samples) < 0).all():
+        raise BadInput(
+            f"{args.predictions}: none of its qids is one of {annotations}; "
+            "are they answers to the same queries?"
+        )
     beside = annotations.with_name("train.jsonl")
     train = args.train or (beside if beside.is_file() and beside != annotations else None)
     media = args.media if args.train else None  # lines beside say how long recordings are

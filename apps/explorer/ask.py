@@ -135,7 +135,7 @@ def _suggest(catalog: Catalog, recording: str) -> None:
             key=f"suggestion-{at}",
             on_click=take,
             args=(sentence,),
-            type="tertiary",
+            width="stretch",
         )
 
 
@@ -257,8 +257,11 @@ def _show(catalog: Catalog, asked: Asked) -> None:
         wait(job, f"Looking into {name}")
         return
     if job.error is not None:
-        st.error(plain(the_place().workspace.shown(job.error)))
-        st.caption("Press Ask to try again.")
+        if job.stop.is_set():
+            st.info("Stopped. Press Ask to begin again.")
+        else:
+            st.error(plain(the_place().workspace.shown(job.error)))
+            st.caption("Press Ask to try again.")
         return
     answer: dict[str, Any] = job.result
     predictions = [prediction_from_row(row) for row in answer["predictions"]]

@@ -109,7 +109,8 @@ def reliability(points: Sequence[Bar], runs: Sequence[str]) -> Any:
         tooltip=_tooltip("value:Q", altair.Tooltip("x:Q", title="score", format=".1f")),
     )
     lines = base.mark_line(strokeWidth=1.5)
-    return altair.layer(diagonal, lines, dots.add_params(_click())).properties(height=HEIGHT)
+    # tall, so that a way off the diagonal is seen
+    return altair.layer(diagonal, lines, dots.add_params(_click())).properties(height=420)
 
 
 def _rows(bars: Sequence[Bar]) -> list[dict[str, Any]]:

@@ -38,6 +38,8 @@ def page() -> None:
         welcome.show(catalog)
         return
     question, runs = pick(catalog)
+    for warning in catalog.warnings[:3]:
+        st.warning(plain(the_place().workspace.shown(warning)))
     if not question.has_truth:
         st.info("The truth is not known for these queries: there is nothing to measure against.")
         return

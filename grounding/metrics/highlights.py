@@ -64,44 +64,33 @@ def highlight_values(
     }
     if not queries:
         return values
-    lengths = np.array([len(t) for t in truth])
+    longest = max(len(t) for t in truth)
     people = max(t.shape[1] for t in truth)
-    order = np.argsort(lengths, kind="stable")  # so that a long recording does not pad short ones
-    most, start = _CHUNK // (people * len(LEVELS)), 0
-    while start < queries:
-        rows = order[start : start + max(most // max(int(lengths[order[start]]), 1), 1)]
-        cells = np.arange(1, len(rows) + 1) * lengths[rows]
-        rows = rows[: max(int(np.searchsorted(cells, most, "right")), 1)]
-        start += len(rows)
-        precision, hit = _judge([saliency[row] for row in rows], [truth[row] for row in rows])
+    step = max(_CHUNK // (longest * people * len(LEVELS)), 1)
+    for start in range(0, queries, step):
+        stop = min(start + step, queries)
+        scores = np.full((stop - start, longest), -np.inf)
+        judged = np.full((stop - start, longest, people), -1.0)
+        best = np.zeros(stop - start, np.int64)
+        asked = np.array([t.shape[1] for t in truth[start:stop]])[:, None]
+        for row, query in enumerate(range(start, stop)):
+            clips = len(truth[query])
+            given = np.asarray(saliency[query], np.float64)[:clips]
+            given = np.where(np.isfinite(given), given, -np.finfo(float).max)
+            best[row] = given.argmax() if len(given) else 0
+            scores[row, :clips] = 0.0
+            scores[row, : len(given)] = given
+            judged[row, :clips, : asked[row, 0]] = truth[query]
+        least = np.array(list(LEVELS.values()), np.float64)
+        positive = np.greater_equal(judged[..., None], least)  # (Q, L, A, B)
+        there = np.arange(longest) < np.array([len(t) for t in truth[start:stop]])[:, None]
+        # people who were not asked found nothing: their AP is 0 and does not count
+        precision = _precision(scores, positive, there).sum(1) / asked  # (Q, B)
+        hit = np.asarray(positive[np.arange(stop - start), best].any(1))  # of any person
         for place, level in enumerate(LEVELS):
-            values[f"HL-{level}-mAP"][rows] = precision[:, place]
-            values[f"HL-{level}-Hit1"][rows] = hit[:, place]
+            values[f"HL-{level}-mAP"][start:stop] = precision[:, place]
+            values[f"HL-{level}-Hit1"][start:stop] = hit[:, place]
     return values
-
-
-def _judge(saliency: Sequence[npt.ArrayLike], truth: Sequence[Floats]) -> tuple[Floats, Bools]:
-    """(Q, B) AP, mean over the people who were asked, and (Q, B) Hit1."""
-    queries, longest = len(truth), max(len(t) for t in truth)
-    asked = np.array([t.shape[1] for t in truth])[:, None]
-    scores = np.full((queries, longest), -np.inf)
-    judged = np.full((queries, longest, int(asked.max())), -1.0)
-    best = np.zeros(queries, np.int64)
-    for row, people in enumerate(truth):
-        clips = len(people)
-        given = np.asarray(saliency[row], np.float64)[:clips]
-        given = np.where(np.isfinite(given), given, -np.finfo(float).max)
-        best[row] = given.argmax() if len(given) else 0
-        scores[row, :clips] = 0.0
-        scores[row, : len(given)] = given
-        judged[row, :clips, : people.shape[1]] = people
-    least = np.array(list(LEVELS.values()), np.float64)
-    positive = np.greater_equal(judged[..., None], least)  # (Q, L, A, B)
-    there = np.arange(longest) < np.array([len(t) for t in truth])[:, None]
-    # people who were not asked found nothing: their AP is 0 and does not count
-    precision = np.asarray(_precision(scores, positive, there).sum(1) / asked)
-    hit = positive[np.arange(queries), best].any(1)  # of any person
-    return precision, np.asarray(hit, bool)
 
 
 def _precision(

@@ -20,6 +20,7 @@ from models.contrastive import info_nce
 from models.heads.frames import Frames, FramesSettings
 from models.heads.registry import Settings, register
 from models.prior import Adjustment, gaussian, on_cells
+from models.proposals import Proposals, Stack
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
 
@@ -35,6 +36,8 @@ class GlanceSettings(Settings):
         width: channels of the proposal network.
         kernel: of its convolutions, odd.
         layers: how many; 0 leaves each cell alone.
+        stack: `residual` = each layer adds to what is there; `published` = convolution after
+            convolution, as in the paper.
         embedding: size of the common space.
         temperature: tau of the contrast.
         sigma: spread of the Gaussian on [-1, 1].
@@ -55,6 +58,7 @@ class GlanceSettings(Settings):
     width: int = 128
     kernel: int = 3
     layers: int = 2
+    stack: Stack = "residual"
     embedding: int = 128
     temperature: float = 0.1
     sigma: float = 0.3
@@ -75,39 +79,6 @@ class GlanceSettings(Settings):
     high: float = 0.95
 
 
-class Proposals(nn.Module):
-    """Convolutions over the map that see valid cells alone."""
-
-    def __init__(self, width: int, kernel: int, layers: int, cells: Cells) -> None:
-        """Raises ValueError where the kernel is even: the map would move by half a cell."""
-        if layers and kernel % 2 == 0:
-            raise ValueError(f"method.kernel {kernel} is even; take {kernel + 1}")
-        super().__init__()
-        self.cells = cells
-        self.layers = nn.ModuleList(
-            nn.Conv2d(width, width, kernel, padding=kernel // 2) for _ in range(layers)
-        )
-        self.norms = nn.ModuleList(nn.GroupNorm(1, width) for _ in range(layers))
-        ones = cells.dense(torch.ones(1, len(cells), 1))
-        count = F.conv2d(ones, torch.ones(1, 1, kernel, kernel), padding=kernel // 2)
-        self.valid: Tensor  # (1, 1, N, N): 1 on cells
-        self.share: Tensor  # (1, 1, N, N): window size / valid cells under the window
-        self.register_buffer("valid", ones, persistent=False)
-        share = ones * kernel**2 / count.clamp(min=1)
-        self.register_buffer("share", share, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(V, P, D) -> (V, P, D); each layer adds to what is there."""
-        if not self.layers:
-            return x
-        grid = self.cells.dense(x)
-        for convolve, norm in zip(self.layers, self.norms, strict=True):
-            # the mean over the valid neighbours, so that cells at the map's edge are not paler
-            change = convolve(F.relu(norm(grid)) * self.valid) * self.share
-            grid = (grid + change) * self.valid
-        return self.cells.sparse(grid)
-
-
 @register("glance", GlanceSettings)
 class Glance(nn.Module):
     """Cosine between the sentence and every cell of the map."""
@@ -118,7 +89,9 @@ class Glance(nn.Module):
         self.settings = settings
         self.cells = Cells(settings.clips, settings.diagonals)
         self.enter = nn.Linear(clips, settings.width)
-        self.proposals = Proposals(settings.width, settings.kernel, settings.layers, self.cells)
+        self.proposals = Proposals(
+            settings.width, settings.kernel, settings.layers, self.cells, settings.stack
+        )
         self.project_cells = nn.Linear(settings.width, settings.embedding)
         self.project_sentence = nn.Linear(sentence, settings.embedding)
         self.adjustment: Adjustment | None = None

@@ -128,6 +128,13 @@ def test_a_reversed_moment_is_a_warning_not_an_error(command, files):
     assert "warning: predicted moment ends before it starts (1, first: 0)" in out
 
 
+def test_answers_to_other_queries_are_refused_in_one_line(command, files):
+    row = {"qid": "other", "vid": "AB1CD", "pred_relevant_windows": [[0, 10, 0.8]]}
+    (files / "p.jsonl").write_text(json.dumps(row))
+    code, out, err = command(*words(files, "--json", "-"))
+    assert code == 2 and out == "" and err.count("\n") == 1 and "none of its qids" in err
+
+
 def test_nothing_to_score_is_one_line(command, files):
     (files / "p.jsonl").write_text("")
     code, _, err = command(*words(files))

@@ -67,18 +67,6 @@ def test_every_query_counts_the_people_it_has():
     assert both["HL-Good-mAP"].tolist() == [1, 1] and both["HL-Good-Hit1"].tolist() == [1, 1]
 
 
-def test_recordings_of_all_lengths_go_in_pieces(monkeypatch):
-    rng = np.random.default_rng(0)
-    truth = [rng.integers(0, 5, (clips, 3)).astype(float) for clips in rng.integers(1, 30, 40)]
-    saliency = [rng.integers(0, 9, len(t)) for t in truth]
-    whole = highlight_values(saliency, truth)
-    monkeypatch.setattr("grounding.metrics.highlights._CHUNK", 400)
-    parts = highlight_values(saliency, truth)
-    assert {k: v.tolist() for k, v in parts.items()} == {k: v.tolist() for k, v in whole.items()}
-    alone = highlight_values(saliency[7:8], truth[7:8])
-    assert all(whole[name][7] == value for name, value in alone.items())
-
-
 def test_scores_that_are_no_numbers_are_the_worst():
     judged = np.array([[4, 4, 4], [0, 0, 0]], float)
     assert highlight_values([[1.0, np.nan]], [judged])["HL-Fair-Hit1"] == 1

@@ -31,15 +31,6 @@ def test_pooling_is_the_maximum_over_the_cells_clips(clips, counts, seed):
         assert torch.equal(pooled[:, p], x[:, i : j + 1].amax(1))
 
 
-def test_dense_and_back():
-    cells = Cells(16, [4, 2])
-    x = torch.randn(2, len(cells), 5)
-    grid = cells.dense(x)
-    assert grid.shape == (2, 5, 16, 16)
-    assert torch.equal(cells.sparse(grid), x)
-    assert (grid != 0).any(1).sum() == 2 * len(cells)
-
-
 def test_spans_and_covering_agree():
     cells = Cells(8, [7])
     clip = torch.tensor([3])
