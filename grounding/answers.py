@@ -148,7 +148,8 @@ class _Building:
                     f"pred_relevant_windows holds {shown(window)}; each must be a list of 3 numbers"
                 )
         _only_numbers(chain.from_iterable(windows), "pred_relevant_windows")
-        saliency = items(row.get("pred_saliency_scores") or [], "pred_saliency_scores")
+        given = row.get("pred_saliency_scores")
+        saliency = items([] if given is None else given, "pred_saliency_scores")
         _only_numbers(saliency, "pred_saliency_scores")
         absent = row.get("pred_absent")
         _only_numbers([] if absent is None else [absent], "pred_absent")
