@@ -109,7 +109,7 @@ class Neighbours(nn.Module):
         """Raises ValueError where the kernel is even: the map would move by half a cell."""
         super().__init__()
         if kernel % 2 == 0:
-            raise ValueError(f"kernel {kernel} is even; take {kernel + 1}")
+            raise ValueError(f"method.kernel {kernel} is even; take {kernel + 1}")
         self.cells, self.kernel = cells, kernel
         reach = kernel // 2
         side = cells.clips + 2 * reach

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grounding.metrics.retrieval import Floats, iou
+from grounding.metrics.retrieval import Floats, blocks, iou
 
 KEPT = 10  # predictions of a query that count
 THRESHOLDS: tuple[float, ...] = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
@@ -22,7 +22,6 @@ LENGTHS: dict[str, tuple[float, float]] = {
     "middle": (10.0, 30.0),
     "long": (30.0, 150.0),
 }
-_CHUNK = 2_000_000  # numbers in the largest array at a time
 
 
 def average_precision(
@@ -35,12 +34,9 @@ def average_precision(
         truth: (Q, M, 2) seconds, NaN = no window.
     """
     spans = predicted[:, :KEPT, :2]
-    queries, moments = len(spans), truth.shape[1]
-    found = np.full((queries, len(thresholds)), np.nan)
-    step = max(_CHUNK // max(spans.shape[1] * moments * len(thresholds), 1), 1)
-    for start in range(0, queries, step):
-        part = slice(start, start + step)
-        found[part] = _precision(spans[part], truth[part], np.asarray(thresholds))
+    found = np.full((len(spans), len(thresholds)), np.nan)
+    for rows, windows in blocks(truth, spans.shape[1] + len(thresholds)):
+        found[rows] = _precision(spans[rows], windows, np.asarray(thresholds))
     return found
 
 

@@ -64,32 +64,37 @@ def highlight_values(
     }
     if not queries:
         return values
-    longest = max(len(t) for t in truth)
     people = max(t.shape[1] for t in truth)
-    step = max(_CHUNK // (longest * people * len(LEVELS)), 1)
-    for start in range(0, queries, step):
-        stop = min(start + step, queries)
-        scores = np.full((stop - start, longest), -np.inf)
-        judged = np.full((stop - start, longest, people), -1.0)
-        best = np.zeros(stop - start, np.int64)
-        asked = np.array([t.shape[1] for t in truth[start:stop]])[:, None]
-        for row, query in enumerate(range(start, stop)):
-            clips = len(truth[query])
-            given = np.asarray(saliency[query], np.float64)[:clips]
+    least = np.array(list(LEVELS.values()), np.float64)
+    clips = np.array([len(t) for t in truth], np.int64)
+    order = np.argsort(clips, kind="stable")  # one long recording must not make all rows long
+    start = 0
+    while start < queries:
+        most = 2 * int(clips[order[start]])
+        alike = int(np.searchsorted(clips[order], most, side="right"))
+        stop = min(alike, start + max(_CHUNK // (most * people * len(LEVELS)), 1))
+        rows = order[start:stop]
+        longest = int(clips[rows[-1]])
+        scores = np.full((len(rows), longest), -np.inf)
+        judged = np.full((len(rows), longest, people), -1.0)
+        best = np.zeros(len(rows), np.int64)
+        asked = np.array([truth[query].shape[1] for query in rows])[:, None]
+        for row, query in enumerate(rows):
+            given = np.asarray(saliency[query], np.float64)[: clips[query]]
             given = np.where(np.isfinite(given), given, -np.finfo(float).max)
             best[row] = given.argmax() if len(given) else 0
-            scores[row, :clips] = 0.0
+            scores[row, : clips[query]] = 0.0
             scores[row, : len(given)] = given
-            judged[row, :clips, : asked[row, 0]] = truth[query]
-        least = np.array(list(LEVELS.values()), np.float64)
+            judged[row, : clips[query], : asked[row, 0]] = truth[query]
         positive = np.greater_equal(judged[..., None], least)  # (Q, L, A, B)
-        there = np.arange(longest) < np.array([len(t) for t in truth[start:stop]])[:, None]
+        there = np.arange(longest) < clips[rows][:, None]
         # people who were not asked found nothing: their AP is 0 and does not count
         precision = _precision(scores, positive, there).sum(1) / asked  # (Q, B)
-        hit = np.asarray(positive[np.arange(stop - start), best].any(1))  # of any person
+        hit = np.asarray(positive[np.arange(len(rows)), best].any(1))  # of any person
         for place, level in enumerate(LEVELS):
-            values[f"HL-{level}-mAP"][start:stop] = precision[:, place]
-            values[f"HL-{level}-Hit1"][start:stop] = hit[:, place]
+            values[f"HL-{level}-mAP"][rows] = precision[:, place]
+            values[f"HL-{level}-Hit1"][rows] = hit[:, place]
+        start = stop
     return values
 
 

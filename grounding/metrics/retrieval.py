@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _KEPT = 4_000_000  # drawn counts: 32 MB
+_CHUNK = 1_000_000  # pairs of a moment and a true window at a time
 RECALLS = ((1, 0.3), (1, 0.5), (1, 0.7), (5, 0.5))
+_FIRST = max(k for k, _ in RECALLS)
 
 
 def pad_windows(windows: Sequence[Sequence[Sequence[float]]], fields: int = 2) -> Floats:
@@ -40,6 +42,32 @@ def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     return np.nan_to_num(ratio, nan=0.0)
 
 
+def blocks(truth: Floats, each: int) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
+    """Queries with about equally many true windows, a block of them at a time.
+
+    One query with many windows makes the array of all wide; blocks keep what that costs with it.
+
+    Args:
+        truth: (Q, M, 2) seconds, NaN = no window.
+        each: numbers that one true window needs while it is worked on.
+
+    Yields:
+        (B,) rows and their (B, M', 2) windows, M' <= M; every row once.
+    """
+    there = ~np.isnan(truth[..., 0])
+    count = np.where(there, np.arange(1, truth.shape[1] + 1), 0).max(1, initial=0)
+    order = np.argsort(count, kind="stable")
+    start = 0
+    while start < len(order):
+        # no more than twice the windows of the least, and no more numbers than fit
+        most = max(2 * int(count[order[start]]), 1)
+        alike = int(np.searchsorted(count[order], most, side="right"))
+        stop = min(alike, start + max(_CHUNK // (each * most), 1))
+        rows = order[start:stop].astype(np.int64)
+        yield rows, truth[rows, : max(int(count[rows[-1]]), 1)]
+        start = stop
+
+
 def query_values(predicted: Floats, truth: Floats) -> dict[str, Floats]:
     """Per-query values of every retrieval metric, (Q,) in [0, 1]; NaN where there is no true
     window.
@@ -48,9 +76,10 @@ def query_values(predicted: Floats, truth: Floats) -> dict[str, Floats]:
         predicted: (Q, P, 2 or more) seconds, best first, NaN = no prediction.
         truth: (Q, M, 2) seconds, NaN = no window.
     """
-    best = iou(predicted[..., :2], truth).max(
-        -1
-    )  # (Q, P): each prediction with its best true window
+    spans = predicted[:, :_FIRST, :2]
+    best = np.zeros(spans.shape[:2])  # each prediction with its best true window
+    for rows, windows in blocks(truth, spans.shape[1]):
+        best[rows] = iou(spans[rows], windows).max(-1)
     asked = ~np.isnan(truth[..., 0]).all(-1)
     values = {
         f"R{k}@{least}": (best[:, :k] >= least).any(-1).astype(np.float64) for k, least in RECALLS

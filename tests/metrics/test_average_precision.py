@@ -80,7 +80,7 @@ def test_many_queries_go_in_pieces(monkeypatch):
     spans = np.sort(rng.random((50, 12, 2)) * 30, -1)
     truth = np.sort(rng.random((50, 3, 2)) * 30, -1)
     whole = average_precision(spans, truth)
-    monkeypatch.setattr("grounding.metrics.average_precision._CHUNK", 700)
+    monkeypatch.setattr("grounding.metrics.retrieval._CHUNK", 700)
     assert average_precision(spans, truth).tolist() == whole.tolist()
 
 

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from grounding.metrics import baselines
 from grounding.metrics.retrieval import (
     best_threshold,
+    blocks,
     bootstrap,
     f1,
     iou,
@@ -144,3 +146,31 @@ def test_random_spans_reach_what_they_reach_elsewhere():
     inter = np.clip(np.minimum(b, 6) - np.maximum(a, 3), 0, None)
     plain = 100 * np.mean(inter / (np.maximum(b, 6) - np.minimum(a, 3)) >= 0.5)
     assert ours["R1@0.5"] == pytest.approx(plain, abs=1.5)
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 400))
+def test_blocks_hold_every_query_once_with_all_its_windows(counts, each):
+    truth = pad_windows([[[i, i + 1] for i in range(n)] for n in counts])
+    seen = []
+    for rows, windows in blocks(truth, each):
+        seen += rows.tolist()
+        for row, its in zip(rows, windows, strict=True):
+            assert (~np.isnan(its[:, 0])).sum() == counts[row]
+    assert sorted(seen) == list(range(len(counts)))
+
+
+def test_one_query_with_many_windows_does_not_make_all_of_them_wide():
+    """In one array, IoUs of five moments with 200 windows of 5000 queries are 40 MB each."""
+    rng = np.random.default_rng(0)
+    windows = np.sort(rng.random((5000, 200, 2)), -1)
+    windows[1:, 1:] = np.nan
+    predicted = np.sort(rng.random((5000, 10, 2)), -1)
+    tracemalloc.start()
+    found = query_values(predicted, windows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    alone = query_values(predicted[:1], windows[:1])
+    rest = query_values(predicted[1:], windows[1:, :1])
+    for name, value in found.items():
+        assert value.tolist() == [*alone[name], *rest[name]]
