@@ -276,8 +276,9 @@ def _fit(
     training = trained.settings.training
     checkpoint = run / "checkpoints" / "last.ckpt"
     go_on = resume and checkpoint.exists()
+    module = GroundingModule(trained.model, data, training)
     if go_on:
-        _check(checkpoint, data)
+        _check(checkpoint, module)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -296,7 +297,6 @@ def _fit(
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
         )
-        module = GroundingModule(trained.model, data, training)
         on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(module, ckpt_path=str(checkpoint) if go_on else None, weights_only=True)
@@ -309,15 +309,23 @@ def _fit(
             ) from None
 
 
-def _check(checkpoint: Path, data: QueryData) -> None:
-    """Refuse a damaged checkpoint, and one of other training queries: its memory is of them."""
+def _check(checkpoint: Path, module: GroundingModule) -> None:
+    """Refuse a damaged checkpoint, one of other training queries (its memory is of them), and one
+    whose weights are of another shape.
+    """
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["data"]
+        loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        saved = loaded["data"]
+        shapes = {name: tuple(weight.shape) for name, weight in loaded["state_dict"].items()}
     except Exception as error:  # zip, pickle and key errors alike: it is not what we wrote
         raise BadInput(
             f"{checkpoint}: damaged ({type(error).__name__}); delete it to start the run over"
         ) from None
-    if saved != data.digest():
+    if shapes != {name: tuple(w.shape) for name, w in module.state_dict().items()}:
+        raise BadInput(
+            f"{checkpoint}: was written by another version, its weights do not fit; start a new run"
+        )
+    if saved != module.data.digest():
         raise BadInput(
             f"{checkpoint}: the training queries have changed since; start a new run, or delete it"
         )

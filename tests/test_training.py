@@ -196,6 +196,18 @@ def test_a_damaged_checkpoint_is_one_line(whole, command, tmp_path):
     assert str(checkpoint) in err and "damaged" in err
 
 
+def test_a_checkpoint_of_another_version_is_one_line(whole, command, tmp_path):
+    run = copied(whole, tmp_path)
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    saved = torch.load(checkpoint, weights_only=True)
+    name, weight = next((n, w) for n, w in saved["state_dict"].items() if w.ndim > 1)
+    saved["state_dict"][name] = weight[:, :1]
+    torch.save(saved, checkpoint)
+    code, out, err = command("train", "--run", run, "--resume", "--quiet")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert str(checkpoint) in err and "another version" in err
+
+
 def test_a_run_never_goes_on_with_other_queries(whole, corpus, command, tmp_path):
     run = copied(whole, tmp_path)
     data = tmp_path / "data"
