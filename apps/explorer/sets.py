@@ -39,8 +39,9 @@ def _follow() -> None:
     state["runs"] = params.get_all("runs")
     for stale in ("group", "first"):
         state.pop(stale, None)
-    if "by" in params and params.get("bin", "").isdecimal():
-        state["group"] = Group(params["by"], int(params["bin"]), params.get("of"))
+    place = params.get("bin", "")
+    if "by" in params and place.isdecimal() and len(place) < 5:
+        state["group"] = Group(params["by"], int(place), params.get("of"))
 
 
 def place_of(

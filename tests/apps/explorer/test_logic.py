@@ -337,3 +337,27 @@ def test_an_error_of_a_page_is_one_line(visit, data, runs, monkeypatch, caplog, 
     (line,) = said(page.error)
     assert line.startswith(words) and "secret" not in line
     assert ("a page failed" in caplog.text) == (not isinstance(error, BadInput))
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"by": "mistake", "bin": "0"},  # of no run
+        {"by": "mistake", "bin": "0", "of": "gone"},
+        {"by": "../x", "bin": "0"},
+        {"by": "words", "bin": "99"},
+        {"by": "words", "bin": "9" * 5000},
+        {"by": "words", "bin": "-1"},
+        {"by": "words"},
+    ],
+)
+def test_an_address_of_no_group_shows_all_queries(visit, data, runs, group):
+    page = visit("explore", data, *runs, set="data/test", **group)
+    assert not page.error and view(page, "queries")["total"] == len(SAMPLES)
+
+
+def test_an_address_of_a_group_shows_its_queries(visit, data, runs):
+    words = {"set": "data/test", "by": "answered position", "bin": "0", "of": "good"}
+    page = visit("explore", data, *runs, **words)
+    assert 0 < view(page, "queries")["total"] < len(SAMPLES)
+    assert any("Only answered position" in caption for caption in said(page.caption))
