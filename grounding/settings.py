@@ -114,7 +114,10 @@ class TrainingSettings(_Checked):
         clip: largest norm of the gradient.
         choose: metric on `val` that chooses the epoch.
         seed: of everything random.
-        threads: CPU threads; results are the same for the same number.
+        threads: CPU threads of a process; results are the same for the same number.
+        gathered: processes that train together contrast with what all of them have, so that the
+            result does not depend on how many they are; otherwise each contrasts alone, as
+            published.
     """
 
     epochs: int = 40
@@ -125,6 +128,7 @@ class TrainingSettings(_Checked):
     choose: Literal["R1@0.3", "R1@0.5", "R1@0.7", "R5@0.5", "mIoU"] = "mIoU"
     seed: int = 0
     threads: int = 1
+    gathered: bool = True
 
 
 @dataclass(frozen=True)

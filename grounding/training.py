@@ -10,7 +10,8 @@ import platform
 import shutil
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,17 +22,18 @@ from torch import Tensor
 
 from grounding import config, model_file
 from grounding.annotations import write_predictions
-from grounding.answers import answers_of
 from grounding.calibrating import calibrate
 from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
 from grounding.decode import Calibration
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
 from grounding.features import FeatureStore, Progress
-from grounding.files import atomic, write_text
+from grounding.files import write_text
 from grounding.predict import answer
-from grounding.report import Report, evaluate, metrics_of
-from grounding.scoring import score, truth_of
+from grounding.processes import check_devices, together
+from grounding.ranks import Ranks
+from grounding.report import Report, evaluate
+from grounding.run_writer import EpochDone, RunWriter
 from grounding.settings import RunSettings, TrainingSettings
 from grounding.types import Sample
 from models.encoders.video import ClipEncoder
@@ -39,29 +41,33 @@ from models.grounder import GroundingModel
 from models.heads import Head
 from models.records import Batch
 
-EpochDone = Callable[[int, int, dict[str, float]], None]  # epoch from 1, epochs, values
-
 
 class Epoch:
     """The batches of one epoch; an iterable with a length, as the loop wants it."""
 
-    def __init__(self, data: QueryData, settings: TrainingSettings, epoch: int) -> None:
-        self._data, self._settings, self._epoch = data, settings, epoch
+    def __init__(
+        self, data: QueryData, settings: TrainingSettings, ranks: Ranks, epoch: int
+    ) -> None:
+        self._data, self._settings, self._ranks, self._epoch = data, settings, ranks, epoch
 
     def __len__(self) -> int:
         return self._data.steps(self._settings.batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._data.shuffled(self._settings.batch, self._settings.seed, self._epoch)
+        batches = self._data.shuffled(self._settings.batch, self._settings.seed, self._epoch)
+        return map(self._ranks.share, batches)
 
 
 class GroundingModule(lightning.LightningModule):
     """Any head, trained: one loss a batch, AdamW with warm-up and a cosine."""
 
-    def __init__(self, model: GroundingModel, data: QueryData, settings: TrainingSettings) -> None:
+    def __init__(
+        self, model: GroundingModel, data: QueryData, settings: TrainingSettings, ranks: Ranks
+    ) -> None:
         super().__init__()
-        self.model, self.data, self.settings = model, data, settings
+        self.model, self.data, self.settings, self.ranks = model, data, settings, ranks
         self.total, self.steps = 0.0, 0
+        self.own = torch.zeros(len(data), dtype=torch.bool)  # queries this process has had
         cast(Head, model.head).prepare(len(data))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -75,19 +81,27 @@ class GroundingModule(lightning.LightningModule):
 
     def train_dataloader(self) -> Epoch:
         """A fresh order each epoch, from the seed and the epoch alone."""
-        return Epoch(self.data, self.settings, self.current_epoch)
+        return Epoch(self.data, self.settings, self.ranks, self.current_epoch)
 
     def on_train_epoch_start(self) -> None:
         """Everything random in an epoch follows from its number, so a resumed run repeats it."""
-        torch.manual_seed(self.settings.seed * 100_003 + self.current_epoch)
+        self.ranks.seed(self.settings.seed * 100_003 + self.current_epoch)
         self.total, self.steps = 0.0, 0
+        self.own.zero_()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The head's loss."""
-        loss = self.model.loss(batch, self.current_epoch)
+        loss = self.ranks.loss(self.model, batch, self.current_epoch, self.settings.gathered)
+        self.own[self.ranks.own(batch)] = True
         self.total += float(loss.detach())
         self.steps += 1
         return loss
+
+    def agree(self) -> None:
+        """At the end of an epoch: one loss and one memory of the queries from all processes."""
+        self.total = self.ranks.mean(self.total)
+        head = cast(Head, self.model.head)
+        head.load_training_state(self.ranks.agree(head.training_state(), self.own))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; a twentieth of the steps to warm up, then a cosine to zero."""
@@ -111,64 +125,6 @@ class GroundingModule(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-
-class RunWriter(lightning.Callback):
-    """After each epoch: judge on `val` as a user would, keep the best model, then the checkpoint.
-
-    The checkpoint comes last and appears whole, so a kill at any moment costs at most the epoch
-    under way.
-    """
-
-    def __init__(
-        self, run: Path, trained: model_file.Trained, val: QueryData, done: EpochDone | None
-    ):
-        self.run, self.trained, self.val, self.done = run, trained, val, done
-        self.rows: list[dict[str, float]] = []
-        self.best = -math.inf
-        self.truth = truth_of(val.samples)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know: all rows so far and the best value."""
-        return {"rows": self.rows, "best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up where the checkpoint was written."""
-        self.rows, self.best = state_dict["rows"], state_dict["best"]
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        """Judge, keep, log, save."""
-        epoch, settings = trainer.current_epoch, self.trained.settings.training
-        predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
-        metrics = metrics_of(self.truth, score(answers_of(predictions), self.truth))
-        metrics.pop("ECE", None)  # scores are made probabilities in the end
-        value = metrics.get(settings.choose, 0.0)  # no query of `val` has a moment
-        row = {"epoch": epoch + 1, "loss": module.total / max(module.steps, 1), **metrics}
-        self.rows = [r for r in self.rows if r["epoch"] <= epoch] + [row]
-        if value > self.best:
-            self.best = value
-            trained = self.trained
-            model_file.save(
-                self.run / model_file.NAME,
-                model_file.Trained(
-                    module.model,
-                    trained.words,
-                    trained.recipe,
-                    trained.settings,
-                    trained.calibration,
-                    epoch + 1,
-                ),
-            )
-        names = list(self.rows[0])
-        lines = [",".join(names), *(",".join(f"{r[n]:.6g}" for n in names) for r in self.rows)]
-        write_text(self.run / "metrics.csv", "\n".join(lines) + "\n")
-        for name, number in row.items():
-            if trainer.logger and name != "epoch":
-                trainer.logger.log_metrics({name: number}, step=epoch + 1)
-        with atomic(self.run / "checkpoints" / "last.ckpt") as temporary:
-            trainer.save_checkpoint(temporary)
-        if self.done:
-            self.done(epoch + 1, settings.epochs, row)
 
 
 def start_run(run: Path, settings: RunSettings) -> None:
@@ -214,6 +170,7 @@ def train(
     *,
     resume: bool = False,
     device: str = "cpu",
+    devices: int = 1,
     fast: bool = False,
     extracting: Progress | None = None,
     done: EpochDone | None = None,
@@ -222,6 +179,8 @@ def train(
 
     Args:
         resume: go on from the last checkpoint, if there is one.
+        devices: so many processes train together, each on its own GPU where `device` is cuda; the
+            calling script must be importable (`if __name__ == "__main__"`).
         fast: two steps of one epoch: does everything fit together?
         extracting: told about features as they are made.
         done: told about each epoch.
@@ -230,8 +189,33 @@ def train(
         The reports, by split.
 
     Raises:
-        BadInput: the data cannot be used.
+        BadInput: the data cannot be used, or there are not so many devices.
+        Interrupted: by Ctrl-C, once training has begun.
     """
+    if devices == 1:
+        return _train(Ranks(), run, resume, device, fast, extracting=extracting, done=done)
+    check_devices(devices, device)
+    work = partial(_train, run=run, resume=resume, device=device, fast=fast)
+    try:
+        return together(devices, device, work, {"extracting": extracting, "done": done})
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; finished epochs are kept; "
+            f"go on with: grounding train --run {run} --resume --devices {devices}"
+        ) from None
+
+
+def _train(
+    ranks: Ranks,
+    run: Path,
+    resume: bool,
+    device: str,
+    fast: bool,
+    *,
+    extracting: Progress | None,
+    done: EpochDone | None,
+) -> dict[str, Report]:
+    """What each of the processes does; all but the first return no reports."""
     settings = read_run(run)
     if settings.dataset is None:
         raise BadInput(f"{run / 'config.yaml'}: names no dataset; start the run with --data")
@@ -245,7 +229,8 @@ def train(
     )
     store = FeatureStore(folder.root / "features", encoder, features.rate)
     vids = list(dict.fromkeys(s.vid for samples in splits.values() for s in samples))
-    clips = load_clips(folder, vids, store, settings.features.clips, progress=extracting)
+    with ranks.first_alone():
+        clips = load_clips(folder, vids, store, settings.features.clips, progress=extracting)
 
     words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     torch.manual_seed(settings.training.seed)
@@ -257,7 +242,10 @@ def train(
     everything = data.batch(torch.arange(len(data)))
     assert isinstance(model.clips, ClipEncoder)
     model.clips.fit_scale(everything.clips)
-    _fit(run, trained, data, QueryData(splits["val"], clips, words), device, resume, fast, done)
+    module = GroundingModule(model, data, settings.training, ranks)
+    _fit(run, trained, module, QueryData(splits["val"], clips, words), device, resume, fast, done)
+    if not ranks.is_first:
+        return {}
 
     chosen = model_file.load(run, device)
     return _finish(run, chosen, splits, clips, device)
@@ -266,7 +254,7 @@ def train(
 def _fit(
     run: Path,
     trained: model_file.Trained,
-    data: QueryData,
+    module: GroundingModule,
     val: QueryData,
     device: str,
     resume: bool,
@@ -276,7 +264,7 @@ def _fit(
     training = trained.settings.training
     checkpoint = run / "checkpoints" / "last.ckpt"
     go_on = resume and checkpoint.exists()
-    module = GroundingModule(trained.model, data, training)
+    ranks = module.ranks
     if go_on:
         _check(checkpoint, module)
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -285,11 +273,12 @@ def _fit(
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
             accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
+            devices=ranks.count,
+            strategy=ranks.strategy(),
             max_epochs=1 if fast else training.epochs,
             limit_train_batches=2 if fast else 1.0,
             gradient_clip_val=training.clip,
-            logger=_tensorboard(run),
+            logger=_tensorboard(run) if ranks.is_first else False,
             callbacks=[RunWriter(run, trained, val, done)],
             enable_checkpointing=False,
             enable_progress_bar=False,

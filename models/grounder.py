@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from models.gather import gather_encoded
 from models.heads import Head
 from models.records import Batch, GroundingOutput, Padded
 
@@ -20,7 +21,10 @@ class GroundingModel(nn.Module):
     def loss(self, batch: Batch, epoch: int) -> Tensor:
         """The head's objective on one batch; a scalar."""
         clips: Padded = self.clips(batch.clips)
-        return cast(Head, self.head).loss(clips, self.text(batch.words), batch, epoch)
+        sentence: Tensor = self.text(batch.words)
+        if batch.parts is not None:
+            clips, sentence = gather_encoded(clips, sentence, batch.parts)
+        return cast(Head, self.head).loss(clips, sentence, batch, epoch)
 
     def forward(self, clips: Padded, words: Padded, video: Tensor) -> GroundingOutput:
         """Answer Q queries about V videos: (V, L, D), (Q, W), (Q,)."""

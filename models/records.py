@@ -25,8 +25,31 @@ class Padded(NamedTuple):
         return Padded(self.x.to(device), self.mask.to(device))
 
 
+class Parts(NamedTuple):
+    """Which process has which rows of a batch, where several train together.
+
+    Every process knows all of it, so that sizes never need to be sent.
+    """
+
+    rank: int  # which of them this process is
+    videos: tuple[Tensor, ...]  # for each process, the places of its videos among all V
+    queries: tuple[Tensor, ...]  # for each process, the places of its queries among all Q
+
+    def to(self, device: torch.device | str) -> Parts:
+        """The same on another device."""
+        return Parts(
+            self.rank,
+            tuple(places.to(device) for places in self.videos),
+            tuple(places.to(device) for places in self.queries),
+        )
+
+
 class Batch(NamedTuple):
-    """What a model is trained on and asked with: each query points at its video."""
+    """What a model is trained on and asked with: each query points at its video.
+
+    Where `parts` says who has what, `clips` and `words` hold this process's rows alone; all else is
+    of the whole batch.
+    """
 
     clips: Padded  # (V, L, D) clip features
     words: Padded  # (Q, W) token ids, or (Q, W, D) sentence features
@@ -35,6 +58,7 @@ class Batch(NamedTuple):
     query: Tensor  # (Q,) place of the query in its dataset
     glance: Tensor  # (Q,) in [0, 1]; NaN where there is none
     spans: Tensor  # (Q, M, 2) true moments in [0, 1]; NaN rows are padding
+    parts: Parts | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device."""
@@ -46,6 +70,7 @@ class Batch(NamedTuple):
             query=self.query.to(device),
             glance=self.glance.to(device),
             spans=self.spans.to(device),
+            parts=self.parts and self.parts.to(device),
         )
 
 

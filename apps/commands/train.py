@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from apps.parsing import Parser
+from apps.parsing import Parser, positive
 from apps.progress import bar, say
 from apps.tables import report_table
 from grounding.devices import resolve
@@ -27,6 +27,13 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the run's last checkpoint"
+    )
+    parser.add_argument(
+        "--devices",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="train in N processes together, on cuda each with its own GPU (default 1)",
     )
     parser.add_argument(
         "--fast-dev-run", action="store_true", help="two steps: does everything fit together?"
@@ -60,6 +67,7 @@ def _train(args: argparse.Namespace) -> int:
                 run_dir,
                 resume=args.resume,
                 device=resolve(args.device),
+                devices=args.devices,
                 fast=args.fast_dev_run,
                 extracting=extracting,
                 done=lambda epoch, epochs, row: say(_epoch_line(epoch, epochs, row), args.quiet),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.cells import Cells
 from models.contrastive import info_nce
+from models.gather import each_own
 from models.heads.frames import Frames, FramesSettings
 from models.heads.registry import Settings, register
 from models.prior import Adjustment, gaussian, on_cells
@@ -139,7 +140,7 @@ class Glance(nn.Module):
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """SA-GCL on one batch; a scalar."""
         s = self.settings
-        cells = self.embed(clips)
+        cells = each_own(self.embed, clips, batch.parts)
         text = F.normalize(self.project_sentence(sentence), dim=-1)
         # the products are divided by the cells' lengths: far fewer numbers than the cells
         # themselves
