@@ -42,6 +42,8 @@ def planted(seed=0, videos=24):
         torch.arange(videos),
         glance,
         spans[:, None],
+        torch.full((videos, CLIPS), float("nan")),
+        torch.zeros(videos, dtype=torch.bool),
     )
 
 
