@@ -134,10 +134,11 @@ def cell_targets(batch: Batch, cells: Cells, curve: Tensor, low: float, high: fl
 
 
 def absence_loss(fit: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
-    """What is there must fit its video better than what is not fits its own; a scalar.
+    """What is not there must fit its video worse than what is there fits its own; a scalar.
 
     The fit of a video is its softmax mean. Every pair of a query that is there and one that is
-    not has a logistic term, so no level needs to be known; 0 without such a pair.
+    not has a logistic term, so no level needs to be known; 0 without such a pair. What is there
+    only sets the level: drawn up itself, it would be drawn where it fits best now, right or wrong.
 
     Args:
         fit: (Q, K) logits of the clips or cells of each query's own video.
@@ -148,7 +149,7 @@ def absence_loss(fit: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
         return fit.sum() * 0.0
     share = fit.masked_fill(~mask, -torch.inf).softmax(1)
     best = (share * fit).sum(1)
-    return F.softplus(best[absent][:, None] - best[~absent][None, :]).mean()
+    return F.softplus(best[absent][:, None] - best[~absent].detach()[None, :]).mean()
 
 
 def _unit(saliency: Tensor) -> Tensor:

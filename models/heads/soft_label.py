@@ -14,6 +14,7 @@ alone, and equal sentences are no negatives of each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,7 @@ class SoftLabel(Stateless, nn.Module):
     def _attend(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
         """(Q, L) logits of the sentence's attention over its video; -inf where padded."""
         asked, keys = self.ask(sentence), self.key(clips.x)[video]
-        logits = torch.einsum("qld,qd->ql", keys, asked) / self.settings.width**0.5
+        logits = torch.einsum("qld,qd->ql", keys, asked) / math.sqrt(self.settings.width)
         return logits.masked_fill(~clips.mask[video], -torch.inf)
 
     def _cosine(self, clips: Padded, sentence: Tensor, video: Tensor, windows: Windows) -> Tensor:
