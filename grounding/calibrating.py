@@ -26,8 +26,10 @@ def calibrate(predictions: Sequence[Prediction], samples: Sequence[Sample]) -> C
     """
     chances = [p.absent or 0.0 for p in predictions]
     logits = [math.log(max(p, 1e-12) / max(1 - p, 1e-12)) for p in chances]
-    threshold = best_threshold(logits, [not s.windows for s in samples])
-    scored = score(answers_of(predictions), truth_of(samples))
+    truth = truth_of(samples)
+    told = [i for i, known in enumerate(truth.told) if known]
+    threshold = best_threshold([logits[i] for i in told], truth.absent[told].tolist())
+    scored = score(answers_of(predictions), truth)
     asked = [bool(s.windows) for s in samples]
     slope, offset = fit_logistic(scored.predicted[asked, 0, 2], scored.right[asked])
     return Calibration(1.0, -threshold, score_slope=slope, score_offset=offset)

@@ -17,10 +17,12 @@ from grounding.annotations import read_samples
 from grounding.errors import BadInput
 from grounding.features import Features, FeatureStore, Progress
 from grounding.media import RECORDINGS
+from grounding.settings import Supervision
+from grounding.supervision import Supervised
 from grounding.timeline import Timeline
 from grounding.types import Sample
 from models.encoders.text import Sentences
-from models.records import Batch, pad
+from models.records import Batch
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +151,18 @@ def load_clips(
 class QueryData:
     """Samples with their clips and words, cut into batches."""
 
-    def __init__(self, samples: Sequence[Sample], clips: ClipTable, words: Sentences) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        clips: ClipTable,
+        words: Sentences,
+        supervision: Supervision = "glance",
+        absence: bool = False,
+    ) -> None:
+        """Batches carry the facts that `supervision` chooses and no other (grounding.supervision).
+
+        `absence`: training also uses queries about what is not there.
+        """
         self.samples = list(samples)
         self.clips = clips
         self.tokens = words([s.query.text for s in self.samples])
@@ -159,29 +172,20 @@ class QueryData:
             [numbers.setdefault(s.query.text.lower(), len(numbers)) for s in self.samples],
             dtype=torch.long,
         )
-        lines = [Timeline(clips.duration[s.vid], 1) for s in self.samples]
-        self.glance = torch.tensor(
-            [
-                float("nan") if s.glance is None else float(line.to_unit(s.glance))
-                for s, line in zip(self.samples, lines, strict=True)
-            ],
-            dtype=torch.float32,
+        durations = [clips.duration[s.vid] for s in self.samples]
+        self.supervised = Supervised(
+            self.samples, durations, clips.x.shape[1], supervision, absence
         )
-        spans = [
-            torch.from_numpy(
-                line.to_unit([[w.start, w.end] for w in s.windows]).reshape(-1, 2)
-            ).float()
-            for s, line in zip(self.samples, lines, strict=True)
-        ]
-        padded = pad([*spans, torch.zeros(1, 2)])  # at least one column, whatever the samples hold
-        self.spans = padded.x.masked_fill(~padded.mask[..., None], float("nan"))[:-1]
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def digest(self) -> str:
-        """What tells these queries from others: who, what, where and in which order."""
-        rows = [(s.qid, s.vid, s.query.text, s.glance) for s in self.samples]
+        """What tells these queries from others: who, what, where, in which order, and all that is
+        known of them.
+        """
+        facts = self.supervised.facts
+        rows = [(s.qid, s.vid, s.query.text, f) for s, f in zip(self.samples, facts, strict=True)]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def batch(self, index: Tensor) -> Batch:
@@ -196,8 +200,10 @@ class QueryData:
             video=torch.from_numpy(place),
             sentence=self.sentence[index],
             query=index,
-            glance=self.glance[index],
-            spans=self.spans[index],
+            glance=self.supervised.glance[index],
+            spans=self.supervised.spans[index],
+            saliency=self.supervised.saliency(index),
+            absent=self.supervised.absent[index],
         )
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -207,15 +213,15 @@ class QueryData:
 
     def steps(self, size: int) -> int:
         """How many batches `shuffled` gives."""
-        usable = int((~self.glance.isnan()).sum())
+        usable = int(self.supervised.usable.sum())
         full, rest = divmod(usable, size)
         return full + (rest > 1 or usable == 1)
 
     def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """All glanced queries in an order that is new each epoch and depends on `seed` and `epoch`
+        """All usable queries in an order that is new each epoch and depends on `seed` and `epoch`
         alone.
         """
-        usable = torch.nonzero(~self.glance.isnan()).squeeze(1)
+        usable = torch.nonzero(self.supervised.usable).squeeze(1)
         order = np.random.default_rng([seed, epoch]).permutation(len(usable))
         for start in range(0, len(usable), size):
             index = usable[torch.from_numpy(order[start : start + size])]

@@ -86,6 +86,12 @@ def build_model(settings: RunSettings, inputs: int, text_size: int) -> Grounding
             f"method.clips is {clips} and features.clips is {settings.features.clips}; "
             "make them equal"
         )
+    known = getattr(HEADS[settings.head].head, "supervisions", (settings.training.supervision,))
+    if settings.training.supervision not in known:
+        raise BadInput(
+            f"head {settings.head} does not learn from training.supervision "
+            f"{settings.training.supervision}; take {' or '.join(known)}, or another head"
+        )
     try:
         return _wire(settings, inputs, text_size)
     except ValueError as error:

@@ -58,7 +58,7 @@ def truth_of(samples: Sequence[Sample]) -> Truth:
     absent = np.array(told, bool) & np.isnan(windows[..., 0]).all(-1)
     judged, unusable = [], []
     for sample in samples:
-        scores = _judged(sample)
+        scores = judged_clips(sample)
         if scores is None and sample.saliency:
             unusable.append(sample.qid)
         judged.append(scores)
@@ -78,8 +78,10 @@ def truth_of(samples: Sequence[Sample]) -> Truth:
     return Truth(samples, windows, duration, np.array(told, bool), absent, tuple(judged), findings)
 
 
-def _judged(sample: Sample) -> Floats | None:
-    """(L, A) scores of a QVHighlights line; None where there are none, or they do not fit."""
+def judged_clips(sample: Sample) -> Floats | None:
+    """(L, A) what people gave the clips of a QVHighlights line; None where there is nothing, or it
+    does not fit.
+    """
     ids, scores = sample.extra.get("relevant_clip_ids"), sample.saliency
     if not isinstance(ids, list) or not scores or len(ids) != len(scores):
         return None

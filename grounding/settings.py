@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Supervision = Literal["glance", "full", "saliency", "none", "best"]
+
 # what every one of these numbers must be, wherever it occurs
 _POSITIVE = {
     "rate",
@@ -107,6 +109,9 @@ class TrainingSettings(_Checked):
     """The loop.
 
     Attributes:
+        supervision: what training knows of a query: glance, full (its moments), saliency (scores
+            of its clips), none (only that it belongs to its recording), or best (the strongest of
+            full, saliency, glance, none that it has).
         epochs: passes over the training queries.
         batch: queries a step.
         learning_rate: of AdamW, after a short warm-up, falling to zero along a cosine.
@@ -120,6 +125,7 @@ class TrainingSettings(_Checked):
             published.
     """
 
+    supervision: Supervision = "glance"
     epochs: int = 40
     batch: int = 64
     learning_rate: float = 3e-3

@@ -236,9 +236,9 @@ def _train(
     torch.manual_seed(settings.training.seed)
     model = model_file.build_model(settings, clips.width, words.size)
     trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
-    data = QueryData(splits["train"], clips, words)
-    if data.glance.isnan().all():
-        raise BadInput(f"{folder.root}/annotations/train.jsonl: no line has a glance; add some")
+    absence = getattr(settings.method, "absence", 0.0) > 0  # the head learns what is not there
+    data = QueryData(splits["train"], clips, words, settings.training.supervision, absence)
+    data.supervised.require(f"{folder.root}/annotations/train.jsonl")
     everything = data.batch(torch.arange(len(data)))
     assert isinstance(model.clips, ClipEncoder)
     model.clips.fit_scale(everything.clips)

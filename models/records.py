@@ -58,6 +58,8 @@ class Batch(NamedTuple):
     query: Tensor  # (Q,) place of the query in its dataset
     glance: Tensor  # (Q,) in [0, 1]; NaN where there is none
     spans: Tensor  # (Q, M, 2) true moments in [0, 1]; NaN rows are padding
+    saliency: Tensor  # (Q, L) how good each clip is, in [0, 1]; NaN where nobody said
+    absent: Tensor  # (Q,) True where nothing in the video fits the sentence
     parts: Parts | None = None
 
     def to(self, device: torch.device | str) -> Batch:
@@ -70,6 +72,8 @@ class Batch(NamedTuple):
             query=self.query.to(device),
             glance=self.glance.to(device),
             spans=self.spans.to(device),
+            saliency=self.saliency.to(device),
+            absent=self.absent.to(device),
             parts=self.parts and self.parts.to(device),
         )
 

@@ -53,9 +53,11 @@ def rows_of(entry: Entry, options: Options) -> Iterator[Row]:
 
 
 def _strict_rows(entry: Entry, options: Options) -> Iterator[Row]:
-    """One line of a dataset folder, where everything must be there."""
+    """One line of a dataset folder, where everything must be there; `relevant_windows` may be null:
+    nobody said when.
+    """
     for key in _REQUIRED:
-        if entry.value[key] is None:
+        if entry.value[key] is None and key != "relevant_windows":
             raise ValueError(f"{key} is None; give it a value")
     yield from rows_of(entry, options)
 

@@ -2,7 +2,7 @@
 of them.
 """
 
-from models.heads import frames, glance
+from models.heads import frames, glance, soft_label
 from models.heads.registry import HEADS, Head, register
 
-__all__ = ["HEADS", "Head", "frames", "glance", "register"]
+__all__ = ["HEADS", "Head", "frames", "glance", "register", "soft_label"]

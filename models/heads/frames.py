@@ -1,8 +1,8 @@
 """The plain glance model (d3g.md section 15): clips and sentences in one space, no map of moments.
 
 Trained from one instant a sentence: clips near the glance attract the sentence, clips of other
-videos and clips far
-from the glance repel it. Answers with the maximum-sum runs of the similarity over time.
+videos and clips far from the glance repel it; or from anything else that is known
+(models.targets). Answers with the maximum-sum runs of the similarity over time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from models.contrastive import info_nce
 from models.heads.registry import Settings, Stateless, register
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import answer_with_runs, lift
+from models.targets import absence_loss, clip_targets
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class FramesSettings(Settings):
         moments: how many moments an answer has.
         low, high: a clip speaks for the moment above the middle of these two quantiles of its
             video's curve.
+        absence: weight of the loss of queries about what is not there; 0 = they are left out.
     """
 
     width: int = 128
@@ -44,6 +46,7 @@ class FramesSettings(Settings):
     moments: int = 5
     low: float = 0.20
     high: float = 0.95
+    absence: float = 1.0
 
     @property
     def quantiles(self) -> tuple[float, float]:
@@ -69,35 +72,32 @@ class Frames(Stateless, nn.Module):
         return torch.einsum("vld,qd->qvl", x, s)
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
-        """Contrast each glanced query with its own clips and all clips of the batch; a scalar."""
+        """Contrast each query with its own clips and all clips of the batch; a scalar."""
         settings = self.settings
         cosine = self.similarity(clips, sentence)
         queries, videos = cosine.shape[:2]
         rows = torch.arange(queries, device=cosine.device)
         mask = clips.mask  # (V, L)
-        centres = clip_centres(mask)[batch.video]  # (Q, L)
-        distance = (centres - batch.glance.unsqueeze(1)).abs()
         own = mask[batch.video]
-
-        weight = torch.exp(-0.5 * (distance / settings.sigma) ** 2) * own
-        weight = weight.nan_to_num(0.0)  # no glance, no positive
-        if epoch >= settings.sharpen:
-            with torch.no_grad():
-                seen = cosine[rows, batch.video] / settings.temperature
-                weight = weight * seen.masked_fill(~own, -torch.inf).softmax(1)
+        fit = cosine[rows, batch.video] / settings.temperature  # (Q, L)
+        sharpen = epoch >= settings.sharpen
+        targets = clip_targets(
+            batch, own, fit, sigma=settings.sigma, apart=settings.apart, sharpen=sharpen
+        )
 
         # a video that is asked the same sentence shows the same thing: its clips are no negatives
-        same = batch.sentence[:, None] == batch.sentence[None, :]
+        same = (batch.sentence[:, None] == batch.sentence[None, :]) & ~batch.absent
         holds = F.one_hot(batch.video, videos).bool()  # (Q, V)
         shares = (same.float() @ holds.float()) > 0
         negative = mask[None] & ~shares[:, :, None]
-        negative[rows, batch.video] = own & (distance >= settings.apart)
+        negative[rows, batch.video] = targets.negative
 
         positive = torch.zeros_like(cosine)
-        positive[rows, batch.video] = weight
-        return info_nce(
+        positive[rows, batch.video] = targets.weight
+        contrast = info_nce(
             cosine.flatten(1), positive.flatten(1), negative.flatten(1), settings.temperature
         )
+        return contrast + settings.absence * absence_loss(fit, own, batch.absent)
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> moments."""
@@ -114,9 +114,3 @@ class Frames(Stateless, nn.Module):
         x = F.normalize(self.project_clips(clips.x), dim=-1)[video]
         s = F.normalize(self.project_sentence(sentence), dim=-1)
         return torch.einsum("qld,qd->ql", x, s) * clips.mask[video]
-
-
-def clip_centres(mask: Tensor) -> Tensor:
-    """(V, L) True where real -> (V, L) centres of the clips in [0, 1] of each video."""
-    count = mask.sum(1, keepdim=True).clamp(min=1)
-    return (torch.arange(mask.shape[1], device=mask.device) + 0.5) / count

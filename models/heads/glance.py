@@ -20,10 +20,11 @@ from models.contrastive import info_nce
 from models.gather import each_own
 from models.heads.frames import Frames, FramesSettings
 from models.heads.registry import Settings, register
-from models.prior import Adjustment, gaussian, on_cells
+from models.prior import Adjustment, gaussian
 from models.proposals import Proposals, Stack
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
+from models.targets import absence_loss, cell_targets
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class GlanceSettings(Settings):
         evidence: weight of the clips' own evidence in a cell's score; 0 = the published map alone.
         clip_temperature, clip_sigma, apart, sharpen, smoothing, low, high: of that evidence, as in
             the frames head.
+        overlap_low, overlap_high: with known moments, the IoU of a cell that counts as 0 and as 1.
+        absence: weight of the loss of queries about what is not there; 0 = they are left out.
     """
 
     clips: int = 32
@@ -78,6 +81,17 @@ class GlanceSettings(Settings):
     smoothing: int = 3
     low: float = 0.20
     high: float = 0.95
+    overlap_low: float = 0.5
+    overlap_high: float = 1.0
+    absence: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.overlap_low < self.overlap_high <= 1:
+            raise ValueError(
+                f"overlap_low {self.overlap_low} must be less than overlap_high "
+                f"{self.overlap_high}, and that at most 1"
+            )
 
 
 @register("glance", GlanceSettings)
@@ -107,6 +121,7 @@ class Glance(nn.Module):
                 settings.smoothing,
                 low=settings.low,
                 high=settings.high,
+                absence=settings.absence,
             )
             self.frames = Frames(frames, clips, sentence)
 
@@ -147,21 +162,20 @@ class Glance(nn.Module):
         cosine = torch.einsum("vpd,qd->qvp", cells, text) / lengths(cells)
         queries, videos = cosine.shape[:2]
         rows = torch.arange(queries, device=cosine.device)
-        clicked = (batch.glance * s.clips).long().clamp(0, s.clips - 1)  # NaN never gets here
-        prior = on_cells(self._curve(clips, batch, clicked), self.cells)  # (Q, P)
-        covers = self.cells.covers(clicked)
+        curve = self._curve(clips, batch)
+        targets = cell_targets(batch, self.cells, curve, s.overlap_low, s.overlap_high)
         fit = (cosine[rows, batch.video].detach() + 1) / 2
         if self.frames is not None and epoch >= s.sharpen:
             fit = fit * (s.evidence * self._evidence(clips, sentence, batch.video)).exp()
-        chosen = choose_positives(fit, prior, covers, s.positives)
+        chosen = choose_positives(fit, targets.prior, targets.possible, s.positives)
 
-        same = batch.sentence[:, None] == batch.sentence[None, :]
+        same = (batch.sentence[:, None] == batch.sentence[None, :]) & ~batch.absent
         holds = F.one_hot(batch.video, videos).bool()
         shares = (same.float() @ holds.float()) > 0  # videos that are asked the same sentence
         negative = (~shares)[:, :, None].expand_as(cosine).clone()
-        negative[rows, batch.video] = ~covers
+        negative[rows, batch.video] = targets.negative
         weight = torch.zeros_like(cosine)
-        weight[rows, batch.video] = prior * chosen
+        weight[rows, batch.video] = targets.prior * chosen
         contrast = info_nce(
             cosine.flatten(1),
             weight.flatten(1),
@@ -170,6 +184,9 @@ class Glance(nn.Module):
             compete=s.compete,
             average=False,
         )
+        own = cosine[rows, batch.video] / s.temperature
+        everything = torch.ones_like(own, dtype=torch.bool)
+        contrast = contrast + s.absence * absence_loss(own, everything, batch.absent)
         if self.frames is None:
             return contrast
         return contrast + self.frames.loss(clips, sentence, batch, epoch)
@@ -188,11 +205,16 @@ class Glance(nn.Module):
         inside = total[:, self.cells.last + 1] - total[:, self.cells.first]
         return inside / lifted.clamp(min=0).sum(1, keepdim=True).clamp(min=1e-6)
 
-    def _curve(self, clips: Padded, batch: Batch, clicked: Tensor) -> Tensor:
-        """(Q, N) weight of each clip: Gaussians at the centres, or one at the glance."""
+    def _curve(self, clips: Padded, batch: Batch) -> Tensor:
+        """(Q, N) weight of each clip: Gaussians at the centres, or one at the glance; says nothing
+        of queries without one.
+        """
+        count = self.settings.clips
+        clicked = (batch.glance.nan_to_num(0.0) * count).long().clamp(0, count - 1)
         if self.adjustment is None:
             return gaussian(self.settings.clips, self.settings.sigma, clicked.device)[clicked]
-        self.adjustment.visit(batch.query, clips.x[batch.video], clicked)
+        seen = ~batch.glance.isnan()
+        self.adjustment.visit(batch.query[seen], clips.x[batch.video[seen]], clicked[seen])
         return self.adjustment.curve(batch.query, self.settings.sigma)
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.records import Batch, GroundingOutput, Padded
 
 # these may be 0: no convolution, no evidence, no wait, no window
-_MAY_BE_ZERO = {"layers", "evidence", "sharpen", "low", "apart", "window"}
+_MAY_BE_ZERO = {"layers", "evidence", "sharpen", "low", "apart", "window", "absence"}
 
 
 @dataclass(frozen=True)

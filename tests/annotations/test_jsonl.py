@@ -69,7 +69,7 @@ def test_files_there_and_back(tmp_path):
     [
         ({"duration": "long"}, "duration is 'long'"),
         ({"duration": -1}, "duration -1.0 s"),
-        ({"relevant_windows": None}, "relevant_windows is None"),
+        ({"duration": None}, "duration is None"),
         ({"relevant_windows": [[3, 1]]}, "end 1 s is before start 3 s"),
         ({"relevant_windows": [[1, 2, 3]]}, "list of 2 numbers"),
         ({"relevant_windows": [[1, 1e400]]}, "finite"),
@@ -86,6 +86,15 @@ def test_a_wrong_value_names_file_line_and_value(tmp_path, change, says):
     with pytest.raises(AnnotationError) as error:
         read_samples(path)
     assert str(error.value).startswith(f"{path}:2: ") and says in str(error.value)
+
+
+def test_what_nobody_said_is_not_what_is_not_there(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**LINE, "relevant_windows": None}) + "\n")
+    (sample,) = read_samples(path)
+    assert sample.windows == () and sample.extra["relevant_windows"] is None
+    write_samples(tmp_path / "b.jsonl", [sample])
+    assert '"relevant_windows": null' in (tmp_path / "b.jsonl").read_text()
 
 
 @pytest.mark.parametrize(

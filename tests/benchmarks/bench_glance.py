@@ -108,6 +108,8 @@ def batch_of(grid: Grid) -> Batch:
         torch.arange(grid.queries),
         torch.rand(grid.queries, generator=g),
         torch.full((grid.queries, 1, 2), float("nan")),
+        torch.full((grid.queries, grid.clips), float("nan")),
+        torch.zeros(grid.queries, dtype=torch.bool),
     )
 
 

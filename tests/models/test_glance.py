@@ -46,7 +46,8 @@ def test_what_the_data_keep_of_a_query_does_not_grow_with_the_data():
         rows = {f"v{i}": i for i in range(3)}
         table = ClipTable(torch.zeros(3, 16, 4), rows, dict.fromkeys(rows, 9.0))
         data = QueryData(samples, table, WordTokenizer(["red", "dog"]))
-        parts = [*data.tokens, *(v for v in vars(data).values() if isinstance(v, torch.Tensor))]
+        kept = [*vars(data).values(), *vars(data.supervised).values()]
+        parts = [*data.tokens, *(v for v in kept if isinstance(v, torch.Tensor))]
         assert len(parts) >= 5
         return numbers(parts) / queries
 

@@ -10,7 +10,11 @@ from models.heads import HEADS
 from models.records import Batch, Padded
 
 CLIPS, WIDTH = 16, 12
-SMALL = {"frames": {}, "glance": {"clips": CLIPS, "diagonals": [15]}}
+SMALL = {
+    "frames": {},
+    "glance": {"clips": CLIPS, "diagonals": [15]},
+    "soft-label": {"answers": [3 / CLIPS, 5 / CLIPS, 8 / CLIPS]},
+}
 NAMES = sorted(SMALL)
 
 
@@ -42,6 +46,8 @@ def planted(seed=0, videos=24):
         torch.arange(videos),
         glance,
         spans[:, None],
+        torch.full((videos, CLIPS), float("nan")),
+        torch.zeros(videos, dtype=torch.bool),
     )
 
 
