@@ -167,6 +167,9 @@ class QueryData:
         self.clips = clips
         self.tokens = words([s.query.text for s in self.samples])
         self.video = torch.tensor([clips.row[s.vid] for s in self.samples], dtype=torch.long)
+        self.second = torch.tensor(
+            [1 / Timeline(clips.duration[s.vid], 1).duration for s in self.samples]
+        )
         numbers: dict[str, int] = {}
         self.sentence = torch.tensor(
             [numbers.setdefault(s.query.text.lower(), len(numbers)) for s in self.samples],
@@ -204,6 +207,7 @@ class QueryData:
             spans=self.supervised.spans[index],
             saliency=self.supervised.saliency(index),
             absent=self.supervised.absent[index],
+            second=self.second[index],
         )
 
     def batches(self, size: int) -> Iterator[Batch]:

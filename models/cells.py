@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -80,6 +81,18 @@ class Cells(nn.Module):
             if len(starts):
                 pieces.append(running[:, starts])
         return torch.cat(pieces, 1)
+
+    def sums(self, curve: Tensor) -> Tensor:
+        """(Q, N) a number for each clip -> (Q, P) its sum over the clips of each cell."""
+        total = F.pad(curve.cumsum(1), (1, 0))
+        return total[:, self.last + 1] - total[:, self.first]
+
+    def cover(self, shares: Tensor) -> Tensor:
+        """(Q, P) a share for each cell -> (Q, N) the sum over the cells that hold each clip."""
+        change = shares.new_zeros(len(shares), self.clips + 1)
+        change.index_add_(1, self.first, shares)
+        change.index_add_(1, self.last + 1, -shares)
+        return change.cumsum(1)[:, :-1].clamp(min=0)
 
     def iou(self, first: Tensor, last: Tensor) -> Tensor:
         """Cells given as (Q,) first and last clips -> (Q, P) IoU with every cell of the map."""

@@ -20,12 +20,14 @@ def axis(clips: int, device: torch.device | None = None) -> Tensor:
     return (2 * torch.arange(clips, device=device) + 1) / clips - 1
 
 
-def gaussian(clips: int, sigma: float, device: torch.device | None = None) -> Tensor:
+def gaussian(clips: int, sigma: float | Tensor, device: torch.device | None = None) -> Tensor:
     """(N, N): row c is the curve G_c over clips, exp(-(t_x - t_c)^2 / (2 sigma^2)), 1 at its
-    centre.
+    centre; (Q, N, N) for Q sigmas.
     """
     t = axis(clips, device)
-    return torch.exp(-((t[None, :] - t[:, None]) ** 2) / (2 * sigma**2))
+    spread = sigma[:, None, None] if isinstance(sigma, Tensor) else sigma
+    curves: Tensor = torch.exp(-((t[None, :] - t[:, None]) ** 2) / (2 * spread**2))
+    return curves
 
 
 def on_cells(curve: Tensor, cells: Cells) -> Tensor:
@@ -38,6 +40,26 @@ def on_cells(curve: Tensor, cells: Cells) -> Tensor:
     return (curve[:, cells.first] + middle + curve[:, cells.last]) / 3
 
 
+def like_glance(clips: Tensor, glance: Tensor) -> Tensor:
+    """(Q, N, D) encoded clips, (Q,) glanced clip -> (Q, N) cosine with it, at least 0: what DGA
+    follows as published. Never asks the sentence.
+    """
+    rows = torch.arange(len(glance), device=clips.device)
+    unit = F.normalize(clips, dim=-1)
+    return torch.einsum("qnd,qd->qn", unit, unit[rows, glance]).clamp(min=0)
+
+
+def like_sentence(fit: Tensor, glance: Tensor) -> Tensor:
+    """(Q, N) how well clips fit the sentence, 0 = as usual -> (Q, N) in [0, 1] as a share of the
+    glanced clip's fit, or of the mean fit of what fits where that is more: the text decides what
+    the event is, so a second one of the same kind counts however far it is.
+    """
+    good = fit.clamp(min=0)
+    mean = good.sum(1) / (good > 0).sum(1).clamp(min=1)
+    at_glance = good.gather(1, glance[:, None]).squeeze(1)
+    return (good / torch.maximum(mean, at_glance).clamp(min=1e-6)[:, None]).clamp(max=1)
+
+
 class Adjustment:
     """DGA's memory: for each training query, how long each clip has looked like the glanced one.
 
@@ -46,62 +68,79 @@ class Adjustment:
     """
 
     def __init__(
-        self, queries: int, clips: int, window: float, threshold: float, momentum: float, most: int
+        self,
+        queries: int,
+        clips: int,
+        threshold: float,
+        momentum: float,
+        most: int,
+        average: bool = False,
     ) -> None:
         """Start with one centre per query.
 
         Args:
             queries: training queries.
             clips: N.
-            window: centres may move so far from the glance, as a share of the video.
-            threshold: clips at least this similar (cosine) to the glanced one gain, others lose.
+            threshold: clips at least this similar to the glanced one gain, others lose.
             momentum: share of the new similarity; the rest is the remembered one.
             most: counters stop here, so that a clip which no longer looks alike is dropped in so
                 many visits.
+            average: a moving average of being alike, a centre from one half on, instead of a
+                counter.
         """
-        self.window, self.threshold, self.momentum, self.most = window, threshold, momentum, most
-        self.counter = torch.zeros(queries, clips, dtype=torch.long)
+        self.threshold, self.momentum, self.most = threshold, momentum, most
+        self.average = average
+        kind = torch.float32 if average else torch.long
+        self.counter = torch.zeros(queries, clips, dtype=kind)
         self.similarity = torch.zeros(queries, clips)
         self.visited = torch.zeros(queries, dtype=torch.bool)
 
     @torch.no_grad()
-    def visit(self, query: Tensor, clips: Tensor, glance: Tensor) -> None:
+    def visit(self, query: Tensor, seen: Tensor, glance: Tensor, window: Tensor | float) -> None:
         """Look once more at these queries' videos and move their centres.
 
         Args:
             query: (Q,) places in the dataset.
-            clips: (Q, N, D) encoded clips of each query's video.
+            seen: (Q, N) how much each clip is like the glanced one, in [0, 1].
             glance: (Q,) the glanced clip.
+            window: one or (Q,): centres may be so far from the glance, as a share of the video.
         """
-        count = clips.shape[1]
-        rows = torch.arange(len(query), device=clips.device)
-        unit = F.normalize(clips, dim=-1)
-        seen = torch.einsum("qnd,qd->qn", unit, unit[rows, glance]).cpu()
-        place, centre = query.cpu(), glance.cpu()
-        before = self.similarity[place]
-        mixed = self.momentum * seen + (1 - self.momentum) * before
+        count = seen.shape[1]
+        seen, place, centre = seen.cpu(), query.cpu(), glance.cpu()
+        mixed = self.momentum * seen + (1 - self.momentum) * self.similarity[place]
         seen = torch.where(self.visited[place][:, None], mixed, seen).clamp(min=0)
 
-        distance = (torch.arange(count) - centre[:, None]).abs()
-        near = distance <= self.window * count
-        counter = self.counter[place]
+        reach = torch.as_tensor(window).cpu().expand(len(place))[:, None] * count
+        near = (torch.arange(count) - centre[:, None]).abs() <= reach
         alike = seen >= self.threshold
-        counter = counter + (near & alike).long()
-        counter = counter - (counter > 0).long() * (~alike).long()
-        counter = counter.clamp(max=self.most)
-        counter[torch.arange(len(place)), centre] = self.most  # what was clicked always counts
-        seen[torch.arange(len(place)), centre] = 1.0
+        counter = self.counter[place]
+        if self.average:
+            counter = counter + (1 - self.momentum) * ((alike & near).float() - counter)
+            full = 1.0
+        else:
+            counter = counter + (near & alike).long()
+            counter = counter - (counter > 0).long() * (~alike).long()
+            counter = counter.clamp(max=self.most)
+            full = self.most
+        rows = torch.arange(len(place))
+        counter[rows, centre] = full  # what was clicked always counts
+        seen[rows, centre] = 1.0
         self.counter[place], self.similarity[place] = counter, seen
         self.visited[place] = True
 
-    def curve(self, query: Tensor, sigma: float) -> Tensor:
-        """(Q,) visited queries -> (Q, N): the mean of the Gaussians at their centres, weighted by
-        similarity.
+    def centres(self, query: Tensor) -> Tensor:
+        """(Q,) -> (Q, N), True where a clip is a centre; none of a query that was never visited."""
+        return self.counter[query.cpu()] >= (0.5 if self.average else 1)
+
+    def curve(self, query: Tensor, sigma: float | Tensor) -> Tensor:
+        """(Q,) visited queries, one sigma or (Q,) -> (Q, N): the mean of the Gaussians at their
+        centres, weighted by similarity.
         """
         place = query.cpu()
-        centres = (self.counter[place] >= 1).float()
+        centres = self.centres(place).float()
         weight = centres * self.similarity[place]
-        bumps = weight @ gaussian(self.counter.shape[1], sigma)
+        bells = gaussian(self.counter.shape[1], sigma if isinstance(sigma, float) else sigma.cpu())
+        bumps = weight @ bells if bells.ndim == 2 else torch.einsum("qn,qnm->qm", weight, bells)
         return (bumps / centres.sum(1, keepdim=True).clamp(min=1)).to(query.device)
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -60,6 +60,7 @@ class Batch(NamedTuple):
     spans: Tensor  # (Q, M, 2) true moments in [0, 1]; NaN rows are padding
     saliency: Tensor  # (Q, L) how good each clip is, in [0, 1]; NaN where nobody said
     absent: Tensor  # (Q,) True where nothing in the video fits the sentence
+    second: Tensor  # (Q,) one second as a share of the video
     parts: Parts | None = None
 
     def to(self, device: torch.device | str) -> Batch:
@@ -74,6 +75,7 @@ class Batch(NamedTuple):
             spans=self.spans.to(device),
             saliency=self.saliency.to(device),
             absent=self.absent.to(device),
+            second=self.second.to(device),
             parts=self.parts and self.parts.to(device),
         )
 

@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.contrastive import info_nce
-from models.heads.registry import Settings, Stateless, register
+from models.heads.contrast import Contrast, ContrastSettings
+from models.heads.registry import register
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import answer_with_runs, lift
-from models.targets import absence_loss, clip_targets
+from models.targets import ClipTargets, absence_loss, clip_targets
 
 
 @dataclass(frozen=True)
-class FramesSettings(Settings):
+class FramesSettings(ContrastSettings):
     """Settings of the plain glance model.
 
     Attributes:
@@ -55,49 +55,61 @@ class FramesSettings(Settings):
 
 
 @register("frames", FramesSettings)
-class Frames(Stateless, nn.Module):
+class Frames(nn.Module):
     """Similarity of every clip with the sentence, learned from glances."""
 
     def __init__(self, settings: FramesSettings, clips: int, sentence: int) -> None:
         """`clips` and `sentence`: widths of the encoded clips and sentences."""
         super().__init__()
         self.settings = settings
+        self.contrast = Contrast(settings, settings.temperature)
         self.project_clips = nn.Linear(clips, settings.width)
         self.project_sentence = nn.Linear(sentence, settings.width)
 
-    def similarity(self, clips: Padded, sentence: Tensor) -> Tensor:
-        """(V, L, D), (Q, D) -> (Q, V, L) cosines."""
-        x = F.normalize(self.project_clips(clips.x), dim=-1)
-        s = F.normalize(self.project_sentence(sentence), dim=-1)
-        return torch.einsum("vld,qd->qvl", x, s)
+    def prepare(self, queries: int) -> None:
+        """Allocate what the contrast remembers."""
+        self.contrast.prepare(queries, self.settings.width)
+
+    def training_state(self) -> dict[str, Tensor]:
+        """What a resumed training needs beside the weights."""
+        return self.contrast.state
+
+    def load_training_state(self, state: dict[str, Tensor]) -> None:
+        """Take up a saved `training_state`."""
+        self.contrast.state = dict(state)
+
+    def candidates(self) -> Tensor | None:
+        """Any run of clips can be answered."""
+        return None
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """Contrast each query with its own clips and all clips of the batch; a scalar."""
-        settings = self.settings
-        cosine = self.similarity(clips, sentence)
-        queries, videos = cosine.shape[:2]
-        rows = torch.arange(queries, device=cosine.device)
-        mask = clips.mask  # (V, L)
-        own = mask[batch.video]
-        fit = cosine[rows, batch.video] / settings.temperature  # (Q, L)
-        sharpen = epoch >= settings.sharpen
-        targets = clip_targets(
-            batch, own, fit, sigma=settings.sigma, apart=settings.apart, sharpen=sharpen
-        )
+        s = self.settings
+        own = clips.mask[batch.video]
+        fit = self.curve(clips, sentence, batch.video).detach() / s.temperature
+        sharpen = epoch >= s.sharpen
+        targets = clip_targets(batch, own, fit, sigma=s.sigma, apart=s.apart, sharpen=sharpen)
+        return self.attract(clips, sentence, batch, targets)
 
-        # a video that is asked the same sentence shows the same thing: its clips are no negatives
-        same = (batch.sentence[:, None] == batch.sentence[None, :]) & ~batch.absent
-        holds = F.one_hot(batch.video, videos).bool()  # (Q, V)
-        shares = (same.float() @ holds.float()) > 0
-        negative = mask[None] & ~shares[:, :, None]
-        negative[rows, batch.video] = targets.negative
-
-        positive = torch.zeros_like(cosine)
-        positive[rows, batch.video] = targets.weight
-        contrast = info_nce(
-            cosine.flatten(1), positive.flatten(1), negative.flatten(1), settings.temperature
+    def attract(
+        self, clips: Padded, sentence: Tensor, batch: Batch, targets: ClipTargets
+    ) -> Tensor:
+        """Draw each sentence to the clips that `targets` wants, away from others; a scalar."""
+        x = F.normalize(self.project_clips(clips.x), dim=-1)
+        text = F.normalize(self.project_sentence(sentence), dim=-1)
+        cosine = torch.einsum("vld,qd->qvl", x, text)
+        rows = torch.arange(len(text), device=text.device)
+        mask = clips.mask
+        own = cosine[rows, batch.video] / self.settings.temperature
+        moments = text.new_zeros(0)
+        if self.settings.queue:
+            seen = torch.einsum("ql,qld->qd", targets.weight, x[batch.video])
+            moments = F.normalize(seen, dim=-1)
+        contrast = self.contrast(
+            cosine, targets.weight, targets.negative, mask, batch, text, moments
         )
-        return contrast + settings.absence * absence_loss(fit, own, batch.absent)
+        absence = absence_loss(own, mask[batch.video], batch.absent)
+        return contrast + self.settings.absence * absence
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> moments."""

@@ -1,64 +1,81 @@
 """D3G: a map of candidate moments, learned from one glance a sentence (d3g.md).
 
-Cells that cover the glance are possible positives; the best of them by prior and similarity
-attract the sentence
-(SA-GCL), all cells that do not cover it, and all of other videos, repel it. The prior's centres
-follow what looks like the glanced clip (DGA).
+Cells that cover the glance are possible moments. How likely each is follows from a Gaussian prior
+at the glance, whose centres follow what looks alike (DGA), and from what the model sees now; all
+that does not cover the glance, and all of other videos, repels the sentence (SA-GCL).
+
+Two things see. The clips' evidence: each clip is compared with the sentence, and a cell is as good
+as the sum over its clips (models/heads/frames.py). The map: an embedding of each cell by a network
+over the map, as published. Either may be off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.boundaries import refine
 from models.cells import Cells
-from models.contrastive import info_nce
 from models.gather import each_own
+from models.heads.contrast import Contrast, ContrastSettings
 from models.heads.frames import Frames, FramesSettings
-from models.heads.registry import Settings, register
-from models.prior import Adjustment, gaussian
+from models.heads.registry import register
+from models.posterior import posterior
+from models.prior import Adjustment, gaussian, like_glance, like_sentence
 from models.proposals import Proposals, Stack
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
-from models.targets import absence_loss, cell_targets
+from models.targets import CellTargets, absence_loss, cell_targets, clip_targets, kinds
 
 
 @dataclass(frozen=True)
-class GlanceSettings(Settings):
+class GlanceSettings(ContrastSettings):
     """Settings of D3G; shares are of the video's length.
 
     Attributes:
-        clips: N, the side of the map; equals `features.clips`.
+        clips: N, the side of the map; equals `features.clips` after pooling.
         diagonals: counts of the sparse pattern; [15] at 16 clips, [15, 8, 8] at 64 are the
             published ones.
-        width: channels of the proposal network.
+        map: weight of the map in a cell's score; 0 = there is none.
+        width: channels of the map's network.
         kernel: of its convolutions, odd.
         layers: how many; 0 leaves each cell alone.
         stack: `residual` = each layer adds to what is there; `published` = convolution after
             convolution, as in the paper.
         embedding: size of the common space.
-        temperature: tau of the contrast.
-        sigma: spread of the Gaussian on [-1, 1].
-        positives: k, how many cells are positives of a query.
+        temperature: tau of the map's contrast.
+        sigma: spread of the prior's Gaussian, on [-1, 1]; in seconds with `seconds`.
+        positives: k, how many cells are positives of a query in the map's contrast.
+        compete: these stand in one softmax with each other, as published.
         adjust: move the prior's centres (DGA).
-        window: how far centres may be from the glance.
+        follow: after what: `clips` = what looks like the glanced clip, as published; `text` = what
+            fits the sentence as well as it, which needs the evidence.
+        window: how far centres may be from the glance; in seconds with `seconds`.
+        seconds: sigma and window are in seconds, the same for videos of every length.
         threshold: similarity at which a clip becomes a centre.
         momentum: share of the new similarity in the remembered one.
         most: largest counter.
-        compete: positives stand in one softmax with each other, as published.
-        evidence: weight of the clips' own evidence in a cell's score; 0 = the published map alone.
-        clip_temperature, clip_sigma, apart, sharpen, smoothing, low, high: of that evidence, as in
-            the frames head.
-        overlap_low, overlap_high: with known moments, the IoU of a cell that counts as 0 and as 1.
+        average: centres by a moving average instead of a counter.
+        evidence: weight of the clips' evidence in a cell's score; 0 = the published map alone.
+        clip_temperature, clip_sigma, apart, smoothing, low, high: of that evidence, as in the
+            frames head.
+        sharpen: from this epoch on the moment is looked for among the cells by prior and evidence;
+            before, clips near the glance stand for it.
+        outside: clips less likely to be in the moment than this are negatives then.
+        refine: place boundaries between clips, where the evidence changes sign.
+        overlap_low, overlap_high: IoU with a true moment that counts as 0 and as 1, where training
+            knows boundaries.
         absence: weight of the loss of queries about what is not there; 0 = they are left out.
     """
 
-    clips: int = 32
-    diagonals: Sequence[int] = (15, 8)
+    clips: int = 64
+    diagonals: Sequence[int] = (15, 8, 8)
+    map: float = 0.0
     width: int = 128
     kernel: int = 3
     layers: int = 2
@@ -67,20 +84,25 @@ class GlanceSettings(Settings):
     temperature: float = 0.1
     sigma: float = 0.3
     positives: int = 10
+    compete: bool = True
     adjust: bool = True
+    follow: Literal["clips", "text"] = "clips"
     window: float = 5 / 16
+    seconds: bool = False
     threshold: float = 0.9
     momentum: float = 0.7
     most: int = 3
-    compete: bool = True
-    evidence: float = 1.0
+    average: bool = False
+    evidence: float = 0.5
     clip_temperature: float = 0.07
     clip_sigma: float = 3 / 64
     apart: float = 16 / 64
-    sharpen: int = 5
+    sharpen: int = 4
+    outside: float = 0.2
     smoothing: int = 3
     low: float = 0.20
     high: float = 0.95
+    refine: bool = False
     overlap_low: float = 0.5
     overlap_high: float = 1.0
     absence: float = 1.0
@@ -92,142 +114,224 @@ class GlanceSettings(Settings):
                 f"overlap_low {self.overlap_low} must be less than overlap_high "
                 f"{self.overlap_high}, and that at most 1"
             )
+        if self.map == 0 and self.evidence == 0:
+            raise ValueError("map and evidence are both 0; one of them must see something")
+        for name in ("follow", "refine"):
+            if self.evidence == 0 and getattr(self, name) in ("text", True):
+                raise ValueError(f"{name} needs the clips' evidence; evidence is 0")
+
+    def of_clips(self) -> FramesSettings:
+        """The settings of the clips' part."""
+        shared = {f.name: getattr(self, f.name) for f in fields(ContrastSettings)}
+        return FramesSettings(
+            **shared,
+            width=self.embedding,
+            temperature=self.clip_temperature,
+            sigma=self.clip_sigma,
+            apart=self.apart,
+            sharpen=self.sharpen,
+            smoothing=self.smoothing,
+            low=self.low,
+            high=self.high,
+            absence=self.absence,
+        )
+
+
+class CellMap(nn.Module):
+    """The published part: an embedding of each cell, by a network over the map."""
+
+    def __init__(self, settings: GlanceSettings, cells: Cells, clips: int, sentence: int) -> None:
+        super().__init__()
+        self.settings, self.cells = settings, cells
+        self.enter = nn.Linear(clips, settings.width)
+        self.proposals = Proposals(
+            settings.width, settings.kernel, settings.layers, cells, settings.stack
+        )
+        self.project_cells = nn.Linear(settings.width, settings.embedding)
+        self.project_sentence = nn.Linear(sentence, settings.embedding)
+        self.contrast = Contrast(
+            settings, settings.temperature, compete=settings.compete, average=False
+        )
+
+    def embed(self, clips: Padded) -> Tensor:
+        """(V, N, D) -> (V, P, embedding), not normalised."""
+        seen: Tensor = self.proposals(self.cells.pool(self.enter(clips.x)))
+        out: Tensor = self.project_cells(seen)
+        return out
+
+    def loss(
+        self,
+        clips: Padded,
+        sentence: Tensor,
+        batch: Batch,
+        targets: CellTargets,
+        evidence: Tensor,
+    ) -> Tensor:
+        """SA-GCL on one batch; a scalar.
+
+        Args:
+            evidence: (Q, P) what else speaks for each cell of the own video, log-odds.
+        """
+        s = self.settings
+        cells = each_own(self.embed, clips, batch.parts)
+        text = F.normalize(self.project_sentence(sentence), dim=-1)
+        # the products are divided by the cells' lengths: far fewer numbers than the cells
+        # themselves
+        size = lengths(cells)
+        cosine = torch.einsum("vpd,qd->qvp", cells, text) / size
+        rows = torch.arange(len(text), device=text.device)
+        own = cosine[rows, batch.video]
+        fit = (own.detach() + 1) / 2 * (evidence - evidence.amax(1, keepdim=True)).exp()
+        chosen = choose_positives(fit, targets.prior, targets.possible, s.positives)
+        moments = text.new_zeros(0)
+        if s.queue:
+            best = (fit * targets.prior * chosen).argmax(1)
+            moments = F.normalize(cells[batch.video, best], dim=-1)
+        everything = torch.ones_like(size, dtype=torch.bool)
+        weight = targets.prior * chosen
+        contrast = self.contrast(
+            cosine, weight, targets.negative, everything, batch, text, moments
+        )
+        absent = absence_loss(own / s.temperature, everything[batch.video], batch.absent)
+        return contrast + s.absence * absent
+
+    def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
+        """Q sentences, each asked of its video -> (Q, P) cosines with its cells."""
+        cells = self.embed(clips)
+        text = F.normalize(self.project_sentence(sentence), dim=-1)
+        return torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
 
 
 @register("glance", GlanceSettings)
 class Glance(nn.Module):
-    """Cosine between the sentence and every cell of the map."""
+    """Scores every cell of the map."""
 
     def __init__(self, settings: GlanceSettings, clips: int, sentence: int) -> None:
         """`clips` and `sentence`: widths of the encoded clips and sentences."""
         super().__init__()
         self.settings = settings
         self.cells = Cells(settings.clips, settings.diagonals)
-        self.enter = nn.Linear(clips, settings.width)
-        self.proposals = Proposals(
-            settings.width, settings.kernel, settings.layers, self.cells, settings.stack
-        )
-        self.project_cells = nn.Linear(settings.width, settings.embedding)
-        self.project_sentence = nn.Linear(sentence, settings.embedding)
         self.adjustment: Adjustment | None = None
         self.frames: Frames | None = None
+        self.map: CellMap | None = None
+        if settings.map > 0:
+            self.map = CellMap(settings, self.cells, clips, sentence)
         if settings.evidence > 0:
-            frames = FramesSettings(
-                settings.embedding,
-                settings.clip_temperature,
-                settings.clip_sigma,
-                settings.apart,
-                settings.sharpen,
-                settings.smoothing,
-                low=settings.low,
-                high=settings.high,
-                absence=settings.absence,
-            )
-            self.frames = Frames(frames, clips, sentence)
+            self.frames = Frames(settings.of_clips(), clips, sentence)
 
     def prepare(self, queries: int) -> None:
         """Allocate what training remembers about each of the training queries."""
         s = self.settings
         if s.adjust:
             self.adjustment = Adjustment(
-                queries, s.clips, s.window, s.threshold, s.momentum, s.most
+                queries, s.clips, s.threshold, s.momentum, s.most, s.average
             )
+        for contrast in self._contrasts().values():
+            contrast.prepare(queries, s.embedding)
+
+    def _contrasts(self) -> dict[str, Contrast]:
+        parts = {"clips": self.frames, "cells": self.map}
+        return {name: part.contrast for name, part in parts.items() if part is not None}
 
     def candidates(self) -> Tensor | None:
-        """(P, 2) in [0, 1]: the cells of the map."""
-        return self.cells.spans()
+        """(P, 2) in [0, 1]: the cells of the map; None where boundaries lie between clips."""
+        return None if self.settings.refine else self.cells.spans()
 
     def training_state(self) -> dict[str, Tensor]:
         """What a resumed training needs beside the weights."""
-        return self.adjustment.state_dict() if self.adjustment else {}
+        state = self.adjustment.state_dict() if self.adjustment else {}
+        for part, contrast in self._contrasts().items():
+            state |= {f"{part}.{name}": tensor for name, tensor in contrast.state.items()}
+        return state
 
     def load_training_state(self, state: dict[str, Tensor]) -> None:
         """Take up a saved `training_state`."""
         if self.adjustment:
             self.adjustment.load_state_dict(state)
-
-    def embed(self, clips: Padded) -> Tensor:
-        """(V, N, D) -> (V, P, embedding), not normalised."""
-        cells: Tensor = self.proposals(self.cells.pool(self.enter(clips.x)))
-        out: Tensor = self.project_cells(cells)
-        return out
+        for part, contrast in self._contrasts().items():
+            contrast.state = {name: state[f"{part}.{name}"] for name in contrast.state}
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
-        """SA-GCL on one batch; a scalar."""
+        """Of the clips and of the map, on one batch; a scalar."""
         s = self.settings
-        cells = each_own(self.embed, clips, batch.parts)
-        text = F.normalize(self.project_sentence(sentence), dim=-1)
-        # the products are divided by the cells' lengths: far fewer numbers than the cells
-        # themselves
-        cosine = torch.einsum("vpd,qd->qvp", cells, text) / lengths(cells)
-        queries, videos = cosine.shape[:2]
-        rows = torch.arange(queries, device=cosine.device)
-        curve = self._curve(clips, batch)
+        sharp = epoch >= s.sharpen
+        lifted, evidence = self._evidence(clips, sentence, batch.video)
+        curve = self._curve(clips, lifted, batch)
         targets = cell_targets(batch, self.cells, curve, s.overlap_low, s.overlap_high)
-        fit = (cosine[rows, batch.video].detach() + 1) / 2
-        if self.frames is not None and epoch >= s.sharpen:
-            fit = fit * (s.evidence * self._evidence(clips, sentence, batch.video)).exp()
-        chosen = choose_positives(fit, targets.prior, targets.possible, s.positives)
-
-        same = (batch.sentence[:, None] == batch.sentence[None, :]) & ~batch.absent
-        holds = F.one_hot(batch.video, videos).bool()
-        shares = (same.float() @ holds.float()) > 0  # videos that are asked the same sentence
-        negative = (~shares)[:, :, None].expand_as(cosine).clone()
-        negative[rows, batch.video] = targets.negative
-        weight = torch.zeros_like(cosine)
-        weight[rows, batch.video] = targets.prior * chosen
-        contrast = info_nce(
-            cosine.flatten(1),
-            weight.flatten(1),
-            negative.flatten(1),
-            s.temperature,
-            compete=s.compete,
-            average=False,
-        )
-        own = cosine[rows, batch.video] / s.temperature
-        everything = torch.ones_like(own, dtype=torch.bool)
-        contrast = contrast + s.absence * absence_loss(own, everything, batch.absent)
-        if self.frames is None:
-            return contrast
-        return contrast + self.frames.loss(clips, sentence, batch, epoch)
+        total = sentence.new_zeros(())
+        if self.frames is not None:
+            own = clips.mask[batch.video]
+            wanted = clip_targets(
+                batch, own, lifted, sigma=s.clip_sigma, apart=s.apart, sharpen=False
+            )
+            if sharp:
+                kind = kinds(batch)
+                hidden = (kind.glance | kind.none)[:, None]
+                inside = self.cells.cover(posterior(evidence, targets.prior, targets.possible))
+                wanted = wanted._replace(
+                    weight=torch.where(hidden, inside, wanted.weight),
+                    negative=torch.where(hidden, inside < s.outside, wanted.negative) & own,
+                )
+            total = total + self.frames.attract(clips, sentence, batch, wanted)
+        if self.map is not None:
+            seen = evidence if sharp else torch.zeros_like(evidence)
+            total = total + self.map.loss(clips, sentence, batch, targets, seen)
+        return total
 
     @torch.no_grad()
-    def _evidence(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
-        """(Q, P) how much of what speaks for the moment lies in each cell, less what speaks
-        against it; at most 1.
+    def _evidence(
+        self, clips: Padded, sentence: Tensor, video: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(Q, N) logits of each clip above the video's usual level, (Q, P) their sums over cells,
+        times `evidence`; zeros without the clips' part.
         """
-        assert self.frames is not None
-        mask = clips.mask[video]
-        curve = self.frames.curve(clips, sentence, video)
-        settings = self.frames.settings
-        lifted = lift(curve, mask, settings.smoothing, settings.quantiles)
-        total = F.pad(lifted.cumsum(1), (1, 0))
-        inside = total[:, self.cells.last + 1] - total[:, self.cells.first]
-        return inside / lifted.clamp(min=0).sum(1, keepdim=True).clamp(min=1e-6)
+        s = self.settings
+        if self.frames is None:
+            nothing = sentence.new_zeros(len(sentence), s.clips)
+        else:
+            curve = self.frames.curve(clips, sentence, video) / s.clip_temperature
+            quantiles = self.frames.settings.quantiles
+            nothing = lift(curve, clips.mask[video], s.smoothing, quantiles)
+        return nothing, s.evidence * self.cells.sums(nothing)
 
-    def _curve(self, clips: Padded, batch: Batch) -> Tensor:
+    def _curve(self, clips: Padded, lifted: Tensor, batch: Batch) -> Tensor:
         """(Q, N) weight of each clip: Gaussians at the centres, or one at the glance; says nothing
         of queries without one.
         """
-        count = self.settings.clips
-        clicked = (batch.glance.nan_to_num(0.0) * count).long().clamp(0, count - 1)
+        s = self.settings
+        clicked = (batch.glance.nan_to_num(0.0) * s.clips).long().clamp(0, s.clips - 1)
+        # the axis of the prior is two units long
+        sigma = 2 * s.sigma * batch.second if s.seconds else s.sigma
         if self.adjustment is None:
-            return gaussian(self.settings.clips, self.settings.sigma, clicked.device)[clicked]
+            bells = gaussian(s.clips, sigma, clicked.device)
+            rows = torch.arange(len(clicked), device=clicked.device)
+            return bells[clicked] if bells.ndim == 2 else bells[rows, clicked]
         seen = ~batch.glance.isnan()
-        self.adjustment.visit(batch.query[seen], clips.x[batch.video[seen]], clicked[seen])
-        return self.adjustment.curve(batch.query, self.settings.sigma)
+        if s.follow == "text":
+            alike = like_sentence(lifted[seen], clicked[seen])
+        else:
+            alike = like_glance(clips.x[batch.video[seen]].detach(), clicked[seen])
+        window = s.window * batch.second[seen] if s.seconds else s.window
+        self.adjustment.visit(batch.query[seen], alike, clicked[seen], window)
+        return self.adjustment.curve(batch.query, sigma)
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> every cell with its score."""
-        cells = self.embed(clips)
-        text = F.normalize(self.project_sentence(sentence), dim=-1)
-        scores = torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
-        diagonal = scores[:, : self.settings.clips]  # cells stand shortest first
+        s = self.settings
+        lifted, scores = self._evidence(clips, sentence, video)
+        fit = lifted
+        if self.map is not None:
+            cosine = self.map(clips, sentence, video) / s.temperature
+            scores = scores + s.map * cosine
+            if self.frames is None:
+                fit = cosine[:, : s.clips]  # cells stand shortest first
         if self.frames is not None:
-            scores = scores + self.settings.evidence * self._evidence(clips, sentence, video)
+            fit = self.frames.curve(clips, sentence, video)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         spans = self.cells.spans()[order]
-        return GroundingOutput(spans, scores, diagonal, -scores[:, 0] / self.settings.temperature)
+        if s.refine:
+            spans = refine(lifted, self.cells.first[order], self.cells.last[order])
+        return GroundingOutput(spans, scores, fit, -scores[:, 0])
 
 
 def lengths(cells: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from models.records import Batch, GroundingOutput, Padded
 
-# these may be 0: no convolution, no evidence, no wait, no window
-_MAY_BE_ZERO = {"layers", "evidence", "sharpen", "low", "apart", "window", "absence"}
+# these may be 0: no convolution, no evidence, no wait, no window, no such option
+_MAY_BE_ZERO = {"layers", "evidence", "map", "sharpen", "low", "apart", "window", "absence"}
+_MAY_BE_ZERO |= {"hardness", "reverse", "queue", "doubt"}
 
 
 @dataclass(frozen=True)
