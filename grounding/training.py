@@ -33,6 +33,7 @@ from grounding.predict import answer
 from grounding.report import Report, evaluate, metrics_of
 from grounding.scoring import score, truth_of
 from grounding.settings import RunSettings, TrainingSettings
+from grounding.supervision import check
 from grounding.types import Sample
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
@@ -239,6 +240,8 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     folder = DatasetFolder(settings.dataset)
     splits = {name: folder.samples(name) for name in _splits(folder)}
+    source = folder.root / "annotations" / "train.jsonl"
+    check(source, splits["train"], settings.training.supervision)
     features = settings.features
     encoder = frame_encoder(
         features.encoder, precision=features.precision, batch=features.batch, device=device
@@ -253,7 +256,6 @@ def train(
     trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
     absence = getattr(settings.method, "absence", 0.0) > 0  # the head learns what is not there
     data = QueryData(splits["train"], clips, words, settings.training.supervision, absence)
-    data.supervised.require(f"{folder.root}/annotations/train.jsonl")
     everything = data.batch(torch.arange(len(data)))
     assert isinstance(model.clips, ClipEncoder)
     model.clips.fit_scale(everything.clips)

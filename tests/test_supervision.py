@@ -15,7 +15,7 @@ from grounding import config, model_file
 from grounding.annotations import read_samples
 from grounding.dataset import ClipTable, QueryData
 from grounding.errors import BadInput
-from grounding.supervision import Facts, facts_of, is_absent, resample
+from grounding.supervision import Facts, check, facts_of, is_absent, resample
 from grounding.types import Moment, Query, Sample
 from models.encoders.text import WordTokenizer
 
@@ -237,7 +237,7 @@ def test_a_published_line_teaches_where_its_highlights_are():
 )
 def test_nothing_to_learn_from_is_one_line(kind, says):
     with pytest.raises(BadInput, match=says) as error:
-        data_of([sample(0), sample(1)], kind).supervised.require("train.jsonl")
+        check("train.jsonl", [sample(0), sample(1)], kind)
     assert str(error.value).startswith("train.jsonl: ") and "\n" not in str(error.value)
 
 
@@ -246,8 +246,8 @@ def test_nothing_to_learn_from_is_one_line(kind, says):
 )
 def test_saliency_that_fits_no_clips_is_refused(ids, rows):
     broken = replace(sample(7), saliency=tuple(rows), extra={"relevant_clip_ids": ids})
-    with pytest.raises(BadInput, match="query 7: saliency_scores must"):
-        facts_of(broken, "saliency")
+    with pytest.raises(BadInput, match="^train.jsonl: query 7: saliency_scores must"):
+        check("train.jsonl", [sample(1, 5.0), broken], "saliency")
     assert facts_of(broken, "glance") is None
 
 
