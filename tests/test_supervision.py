@@ -154,6 +154,15 @@ def test_each_query_has_its_strongest_fact():
         assert np.isfinite(trained_on(data_of(mixed, "best"), head, "best")).all()
 
 
+def test_only_glances_have_centres_that_move():
+    mixed = [sample(0, 1.0), sample(1, 1.0, [(0, 4)]), sample(2, 3.0), sample(3)]
+    data = data_of(mixed, "best")
+    model = model_file.build_model(chosen("glance", "best"), WIDTH, len(WORDS))
+    model.head.prepare(len(data))
+    model.loss(data.batch(torch.arange(4)), 0)
+    assert model.head.adjustment.visited.tolist() == [True, False, True, False]
+
+
 def test_absence_is_said_and_never_guessed():
     assert is_absent(sample(0))
     for there in (
