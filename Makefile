@@ -40,6 +40,7 @@ bench: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
+	$(BIN)/python -m tests.benchmarks.supervisions
 
 # of every page, from what `make demo` made; needs a Chromium
 screenshots: $(READY)

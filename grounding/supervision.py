@@ -9,8 +9,9 @@ absent from its recording says so under any of them: it is an annotation without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -75,6 +76,20 @@ def facts_of(sample: Sample, supervision: Supervision) -> Facts | None:
     return Facts() if best or supervision == "none" else None
 
 
+def check(source: str | Path, samples: Iterable[Sample], supervision: Supervision) -> None:
+    """Refuse queries that cannot be learned from, before any recording is looked at.
+
+    Raises:
+        BadInput: names `source`; a fact that is asked for is broken, or no query has it.
+    """
+    try:
+        facts = [facts_of(sample, supervision) for sample in samples]
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from None
+    if all(f is None or f.absent for f in facts):
+        raise BadInput(f"{source}: {_LACKS[supervision]}")
+
+
 def is_absent(sample: Sample) -> bool:
     """Whether the annotation says that nothing in the recording fits: its `relevant_windows` are
     there and empty, and nothing else points at a moment.
@@ -130,7 +145,7 @@ class Supervised:
         absence: bool,
     ) -> None:
         """`absence`: what is not there is used too."""
-        self.supervision, self.clips = supervision, clips
+        self.clips = clips
         self.facts = [facts_of(sample, supervision) for sample in samples]
         known = [f or Facts() for f in self.facts]
         lines = [Timeline(duration, 1) for duration in durations]
@@ -162,8 +177,3 @@ class Supervised:
         nothing = torch.full((self.clips,), float("nan"))
         rows = [self._saliency.get(row, nothing) for row in index.tolist()]
         return torch.stack(rows) if rows else nothing.new_empty(0, self.clips)
-
-    def require(self, source: str) -> None:
-        """Raises BadInput, naming `source`, where there is nothing to learn from."""
-        if not (self.usable & ~self.absent).any():
-            raise BadInput(f"{source}: {_LACKS[self.supervision]}")

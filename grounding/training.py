@@ -35,6 +35,7 @@ from grounding.ranks import Ranks
 from grounding.report import Report, evaluate
 from grounding.run_writer import EpochDone, RunWriter
 from grounding.settings import RunSettings, TrainingSettings
+from grounding.supervision import check
 from grounding.types import Sample
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
@@ -223,6 +224,8 @@ def _train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     folder = DatasetFolder(settings.dataset)
     splits = {name: folder.samples(name) for name in _splits(folder)}
+    source = folder.root / "annotations" / "train.jsonl"
+    check(source, splits["train"], settings.training.supervision)
     features = settings.features
     encoder = frame_encoder(
         features.encoder, precision=features.precision, batch=features.batch, device=device
@@ -238,7 +241,6 @@ def _train(
     trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
     absence = getattr(settings.method, "absence", 0.0) > 0  # the head learns what is not there
     data = QueryData(splits["train"], clips, words, settings.training.supervision, absence)
-    data.supervised.require(f"{folder.root}/annotations/train.jsonl")
     everything = data.batch(torch.arange(len(data)))
     assert isinstance(model.clips, ClipEncoder)
     model.clips.fit_scale(everything.clips)

@@ -43,7 +43,8 @@ def timeline(
     lanes: list[dict[str, Any]] = []
     if has_truth:
         bars = [_bar(w, seconds, "true moment") for w in windows]
-        note = "" if windows else "not there"
+        told = windows or "relevant_windows" not in sample.extra
+        note = ("" if windows else "not there") if told else "nobody said when"
         lanes.append({"kind": "truth", "name": "truth", "note": note, "bars": bars})
     lanes += [_run(name, answer, windows, seconds) for name, answer in answers.items()]
     glance = sample.glance if has_truth else None

@@ -139,6 +139,8 @@ def absence_loss(fit: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
     The fit of a video is its softmax mean. Every pair of a query that is there and one that is
     not has a logistic term, so no level needs to be known; 0 without such a pair. What is there
     only sets the level: drawn up itself, it would be drawn where it fits best now, right or wrong.
+    Each query that is not there counts as one of the batch's Q: they are few, and would drown what
+    teaches where moments are.
 
     Args:
         fit: (Q, K) logits of the clips or cells of each query's own video.
@@ -149,7 +151,8 @@ def absence_loss(fit: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
         return fit.sum() * 0.0
     share = fit.masked_fill(~mask, -torch.inf).softmax(1)
     best = (share * fit).sum(1)
-    return F.softplus(best[absent][:, None] - best[~absent].detach()[None, :]).mean()
+    pairs = F.softplus(best[absent][:, None] - best[~absent].detach()[None, :])
+    return pairs.mean(1).sum() / len(absent)
 
 
 def _unit(saliency: Tensor) -> Tensor:

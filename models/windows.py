@@ -36,7 +36,8 @@ class Windows(NamedTuple):
 
 
 def sliding(mask: Tensor, sizes: Sequence[float], stride: float) -> Windows:
-    """Windows of each size (share of the video), one every `stride` of a size, to whole clips.
+    """Windows of each size (share of the video), one every `stride` of a size and one at the end,
+    to whole clips.
 
     Args:
         mask: (V, L) True where real; each video is divided by its own clips.
@@ -44,8 +45,11 @@ def sliding(mask: Tensor, sizes: Sequence[float], stride: float) -> Windows:
     starts, lengths = [], []
     for size in sizes:
         steps = int((1 - size) / (size * stride) + 1e-6) + 1
-        starts += [k * size * stride for k in range(steps)]
-        lengths += [size] * steps
+        own = [k * size * stride for k in range(steps)]
+        if own[-1] < 1 - size - 1e-6:
+            own.append(1 - size)  # no clip at the end is left out
+        starts += own
+        lengths += [size] * len(own)
     count = mask.sum(1, keepdim=True)  # (V, 1)
     start = torch.tensor(starts, device=mask.device)
     long = (torch.tensor(lengths, device=mask.device) * count).round().long().clamp(min=1)  # (V, W)

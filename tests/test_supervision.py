@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from grounding import config, model_file
 from grounding.annotations import read_samples
 from grounding.dataset import ClipTable, QueryData
 from grounding.errors import BadInput
-from grounding.supervision import Facts, facts_of, is_absent, resample
+from grounding.supervision import Facts, check, facts_of, is_absent, resample
 from grounding.types import Moment, Query, Sample
 from models.encoders.text import WordTokenizer
 
@@ -62,12 +63,17 @@ def data_of(samples, kind):
     return QueryData(samples, table, WordTokenizer(WORDS), kind, absence=True)
 
 
-def trained_on(data, head, kind):
-    """Losses of three steps, bit by bit."""
+@cache
+def chosen(head, kind):
     words = ["--head", head, "--features.clips", str(CLIPS), "--training.supervision", kind]
     words += ["--video.width", "8", "--text.out", "8", "--text.width", "8", *METHOD[head]]
+    return config.load(None, [*words, "--method.absence", "1"])
+
+
+def trained_on(data, head, kind):
+    """Losses of three steps, bit by bit."""
     torch.manual_seed(0)
-    model = model_file.build_model(config.load(None, words), WIDTH, len(WORDS))
+    model = model_file.build_model(chosen(head, kind), WIDTH, len(WORDS))
     model.head.prepare(len(data))
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     losses = []
@@ -146,6 +152,15 @@ def test_each_query_has_its_strongest_fact():
     assert all(facts_of(s, "none") in (Facts(), Facts(absent=True)) for s in mixed)
     for head in METHOD:
         assert np.isfinite(trained_on(data_of(mixed, "best"), head, "best")).all()
+
+
+def test_only_glances_have_centres_that_move():
+    mixed = [sample(0, 1.0), sample(1, 1.0, [(0, 4)]), sample(2, 3.0), sample(3)]
+    data = data_of(mixed, "best")
+    model = model_file.build_model(chosen("glance", "best"), WIDTH, len(WORDS))
+    model.head.prepare(len(data))
+    model.loss(data.batch(torch.arange(4)), 0)
+    assert model.head.adjustment.visited.tolist() == [True, False, True, False]
 
 
 def test_absence_is_said_and_never_guessed():
@@ -231,7 +246,7 @@ def test_a_published_line_teaches_where_its_highlights_are():
 )
 def test_nothing_to_learn_from_is_one_line(kind, says):
     with pytest.raises(BadInput, match=says) as error:
-        data_of([sample(0), sample(1)], kind).supervised.require("train.jsonl")
+        check("train.jsonl", [sample(0), sample(1)], kind)
     assert str(error.value).startswith("train.jsonl: ") and "\n" not in str(error.value)
 
 
@@ -240,18 +255,18 @@ def test_nothing_to_learn_from_is_one_line(kind, says):
 )
 def test_saliency_that_fits_no_clips_is_refused(ids, rows):
     broken = replace(sample(7), saliency=tuple(rows), extra={"relevant_clip_ids": ids})
-    with pytest.raises(BadInput, match="query 7: saliency_scores must"):
-        facts_of(broken, "saliency")
+    with pytest.raises(BadInput, match="^train.jsonl: query 7: saliency_scores must"):
+        check("train.jsonl", [sample(1, 5.0), broken], "saliency")
     assert facts_of(broken, "glance") is None
 
 
 def test_a_head_that_learns_from_glances_alone_refuses_the_rest():
     path = Path(__file__).parents[1] / "configs" / "sample-soft-label.yaml"
     for kind in KINDS:
-        chosen = config.load(path, ["--training.supervision", kind])
+        read = config.load(path, ["--training.supervision", kind])
         if kind == "glance":
-            model_file.build_model(chosen, 256, 5)
+            model_file.build_model(read, 256, 5)
             continue
         with pytest.raises(BadInput, match="soft-label does not learn") as error:
-            model_file.build_model(chosen, 256, 5)
+            model_file.build_model(read, 256, 5)
         assert "\n" not in str(error.value) and "take glance" in str(error.value)

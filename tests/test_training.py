@@ -169,6 +169,9 @@ def test_bad_input_is_one_line(command, tmp_path, monkeypatch, arguments, says):
         ("--video.kernel", 4, "kernel 4 is even"),
         ("--video.grid", 7, "no layout of 7 x 7"),
         ("--training.choose", "R1", "it must be"),
+        ("--training.supervision", "all", "it must be"),
+        ("--training.supervision", "saliency", "no line has saliency_scores"),
+        ("--method.overlap_low", 1, "overlap_low 1.0 must be less"),
     ],
 )
 def test_parts_that_do_not_fit_are_one_line_and_leave_no_run(

@@ -53,6 +53,8 @@ def test_notes_say_what_bars_cannot(given, note):
 def test_what_is_not_there_says_so_and_has_no_iou():
     truth, run = timeline(sample(), {"a": answer((1, 2))})["lanes"]
     assert truth["note"] == "not there" and truth["bars"] == []
+    (unsaid,) = timeline(sample(extra={"relevant_windows": None}), {})["lanes"]
+    assert unsaid["note"] == "nobody said when" and unsaid["bars"] == []
     assert run["bars"][0]["iou"] is None and "IoU" not in run["bars"][0]["label"]
 
 

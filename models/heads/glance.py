@@ -105,7 +105,7 @@ class GlanceSettings(ContrastSettings):
     refine: bool = False
     overlap_low: float = 0.5
     overlap_high: float = 1.0
-    absence: float = 1.0
+    absence: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -57,6 +57,9 @@ class SoftLabelSettings(Settings):
             sizes = getattr(self, name)
             if not sizes or not all(0 < size <= 1 for size in sizes):
                 raise ValueError(f"{name} is {list(sizes)}; it must hold shares above 0, up to 1")
+        for name in ("stride", "step"):
+            if getattr(self, name) > 0.5:  # whole clips: some would be in no window
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at most 0.5")
 
 
 @register("soft-label", SoftLabelSettings)
@@ -78,12 +81,13 @@ class SoftLabel(Stateless, nn.Module):
         """Soft-label cross entropy of the windows plus the attention's divergence; a scalar."""
         settings = self.settings
         mask = clips.mask[batch.video]
-        windows = sliding(mask, settings.windows, settings.stride)
-        cosine = self._cosine(clips, sentence, batch.video, windows)  # (Q windows, W, Q sentences)
-        middle = windows.middle(mask)
+        windows = sliding(clips.mask, settings.windows, settings.stride)
+        x, s = self._embed(clips, sentence, windows)
+        cosine = torch.einsum("vwd,qd->vwq", x, s)[batch.video]
+        middle = windows.middle(clips.mask)[batch.video]
         own = gauss(middle - batch.glance[:, None], settings.sigma)  # (Q, W)
         entropy = soft_label_entropy(cosine / settings.temperature, own, batch.sentence)
-        entropy = (entropy * windows.real).sum() / windows.real.sum().clamp(min=1)
+        entropy = entropy[windows.real[batch.video]].mean()
 
         centre = (torch.arange(mask.shape[1], device=mask.device) + 0.5) / mask.sum(1, keepdim=True)
         target = gauss(centre - batch.glance[:, None], settings.sigma) * mask
@@ -95,18 +99,17 @@ class SoftLabel(Stateless, nn.Module):
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> the windows around the attention's peak."""
         settings = self.settings
-        mask = clips.mask[video]
         attention = self._attend(clips, sentence, video).softmax(1)
-        windows = sliding(mask, settings.answers, settings.step)
-        x = range_max(self.project_clips(clips.x)[video], windows)
-        s = F.normalize(self.project_sentence(sentence), dim=-1)
-        cosine = torch.einsum("qwd,qd->qw", F.normalize(x, dim=-1), s)
+        windows = sliding(clips.mask, settings.answers, settings.step)
+        x, s = self._embed(clips, sentence, windows)
+        cosine = torch.einsum("qwd,qd->qw", x[video], s)
         anchor = attention.argmax(1, keepdim=True)
-        fits = (windows.first <= anchor) & (anchor <= windows.last) & windows.distinct()
+        around = (windows.first[video] <= anchor) & (anchor <= windows.last[video])
+        fits = around & windows.distinct()[video]
         scores, order = cosine.masked_fill(~fits, -torch.inf).sort(
             dim=1, descending=True, stable=True
         )
-        spans = windows.spans(mask).gather(1, order[..., None].expand(-1, -1, 2))
+        spans = windows.spans(clips.mask)[video].gather(1, order[..., None].expand(-1, -1, 2))
         return GroundingOutput(spans, scores, attention, -scores[:, 0] / settings.temperature)
 
     def _attend(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
@@ -115,11 +118,10 @@ class SoftLabel(Stateless, nn.Module):
         logits = torch.einsum("qld,qd->ql", keys, asked) / math.sqrt(self.settings.width)
         return logits.masked_fill(~clips.mask[video], -torch.inf)
 
-    def _cosine(self, clips: Padded, sentence: Tensor, video: Tensor, windows: Windows) -> Tensor:
-        """(Q, W, Q): each window of each query's video with each sentence."""
-        x = range_max(self.project_clips(clips.x)[video], windows)
-        s = F.normalize(self.project_sentence(sentence), dim=-1)
-        return torch.einsum("qwd,sd->qws", F.normalize(x, dim=-1), s)
+    def _embed(self, clips: Padded, sentence: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
+        """(V, W, width) windows and (Q, width) sentences as unit vectors."""
+        x = range_max(self.project_clips(clips.x), windows)
+        return F.normalize(x, dim=-1), F.normalize(self.project_sentence(sentence), dim=-1)
 
 
 def gauss(distance: Tensor, sigma: float) -> Tensor:

@@ -66,7 +66,9 @@ def test_padding_never_leaks():
     assert torch.allclose(alone.curve, padded.curve[:, :12]) and not padded.curve[:, 12:].any()
 
 
-@pytest.mark.parametrize("sizes", [[], [0.0], [0.5, 1.5]])
-def test_a_size_that_is_no_share_is_refused(sizes):
-    with pytest.raises(ValueError, match="answers"):
-        SoftLabelSettings(answers=sizes)
+@pytest.mark.parametrize(
+    "wrong", [{"answers": []}, {"answers": [0.0]}, {"windows": [0.5, 1.5]}, {"step": 1.5}]
+)
+def test_sizes_that_leave_clips_out_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SoftLabelSettings(**wrong)
