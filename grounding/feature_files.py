@@ -26,8 +26,8 @@ class Recipe:
     Attributes:
         encoder: registered name, with the model where there is one.
         weights: hash of the weights; None where there are none.
-        rate: frames looked at per second.
-        size: what the encoder sees of a frame.
+        rate: frames looked at per second; 0 = rows of a public file, `encoder` is its name.
+        size: what the encoder sees of a frame; of a public file, its layout.
         version: of the code that computes it.
     """
 
@@ -37,7 +37,14 @@ class Recipe:
     size: str
     version: str
 
+    @property
+    def is_file(self) -> bool:
+        """Whether these are rows of a public file, which no encoder here makes."""
+        return self.rate == 0
+
     def __str__(self) -> str:
+        if self.is_file:
+            return f"rows of {self.encoder} ({self.size})"
         weights = f", weights {self.weights[:12]}" if self.weights else ""
         return (
             f"{self.encoder} ({self.size}, {self.rate:g} frames/s, version {self.version}{weights})"
@@ -47,9 +54,15 @@ class Recipe:
         """Raise RecipeMismatch, naming both recipes, unless this is `wanted`."""
         if self != wanted:
             raise RecipeMismatch(
-                f"{name}: features were made by {self}, the model expects {wanted}; "
-                f"extract them with --encoder {wanted.encoder}"
+                f"{name}: features were made by {self}, the model expects {wanted}; {wanted.remedy}"
             )
+
+    @property
+    def remedy(self) -> str:
+        """How to come by features of this recipe."""
+        if self.is_file:
+            return f"give --features {self.encoder}#VID --duration S"
+        return f"extract them with --encoder {self.encoder}"
 
     @property
     def key(self) -> str:
@@ -187,10 +200,23 @@ def _hdf5(file: Path, vid: str) -> Features:
         if vid not in opened:
             some = ", ".join(names[:3])
             raise BadInput(f"{file}: holds {len(names)} recordings ({some}, ...); ask {file}#vid")
-        node = opened[vid]
-        if isinstance(node, h5py.Group):
-            node = node["c3d_features"]
-        return Features(node[:])
+        return Features(array_in(opened[vid], f"{file}#{vid}")[()])
+
+
+def array_in(node: Any, where: str, key: str = "c3d_features") -> Any:
+    """The HDF5 array of one recording: the node itself, or the one called `key` in its group.
+
+    Raises:
+        BadInput: the group has no such array; names those it has.
+    """
+    import h5py
+
+    if not isinstance(node, h5py.Group):
+        return node
+    if not isinstance(node.get(key), h5py.Dataset):
+        held = ", ".join(map(repr, list(node)[:3])) or "nothing"
+        raise BadInput(f"{where}: is a group that holds {held} but no {key!r}; name its array so")
+    return node[key]
 
 
 _READERS: dict[str, Callable[[Path, str], Features]] = {
