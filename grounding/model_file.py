@@ -142,6 +142,7 @@ def _wire(
         reads = WordVectors(text_size, text.width, text.out, text.dropout)
     else:
         reads = SentenceProjection(text_size, text.out, text.dropout, text.layer_norm)
+    head = HEADS[settings.head].head(settings.method, video.width, text.out)
     if video.kind == "pooled":
         sees: nn.Module = PooledEncoder(inputs, video.width, video.pool)
     else:
@@ -157,7 +158,6 @@ def _wire(
             video.grid,
             video.places,
         )
-    head = HEADS[settings.head].head(settings.method, video.width, text.out)
     return GroundingModel(sees, reads, head)
 
 
