@@ -216,7 +216,7 @@ class QueryData:
         usable = torch.nonzero(~self.glance.isnan()).squeeze(1)
         count = len(usable) if of == "queries" else len(torch.unique(self.video[usable]))
         full, rest = divmod(count, size)
-        return full + (rest > 1 or count == 1)
+        return full + (rest > 1 or rest == count == 1)
 
     def shuffled(
         self, size: int, seed: int, epoch: int, of: BatchOf = "queries"
@@ -230,8 +230,8 @@ class QueryData:
         drawn = usable if of == "queries" else torch.unique(of_video)
         order = torch.from_numpy(random.permutation(len(drawn)))
         for part in torch.split(order, size):
-            # one alone has nothing to be told apart from
-            if len(part) > 1 or len(drawn) == 1:
+            # one left over has nothing to be told apart from
+            if len(part) > 1 or len(part) == min(size, len(drawn)):
                 chosen = drawn[part]
                 if of == "videos":
                     chosen = usable[torch.isin(of_video, chosen)]
