@@ -1,5 +1,6 @@
 """Rows of the public files become clips as published."""
 
+from itertools import pairwise
 from typing import get_args, get_type_hints
 
 import numpy as np
@@ -19,7 +20,7 @@ def by_the_text(x, clips, last_row):
     if not last_row:
         bounds = [min(b, rows - 1) for b in bounds]
     out = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         out.append(x[low:high].mean(0) if high > low else x[min(low, rows - 1)])
     return np.stack(out)
 
