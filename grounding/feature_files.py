@@ -15,8 +15,11 @@ import numpy.typing as npt
 
 from grounding.errors import BadInput, RecipeMismatch
 from grounding.files import atomic
+from grounding.layouts import layout_of
 
 Array = npt.NDArray[Any]
+
+ANY_LAYOUT = "any layout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,13 @@ class Recipe:
         )
 
     def require(self, wanted: Recipe, name: str) -> None:
-        """Raise RecipeMismatch, naming both recipes, unless this is `wanted`."""
-        if self != wanted:
+        """Raise RecipeMismatch, naming both recipes, unless this is `wanted`.
+
+        Of two public files the layouts decide, where both are known.
+        """
+        known = {self.size, wanted.size} - {ANY_LAYOUT}
+        files_agree = self.is_file and wanted.is_file and len(known) < 2
+        if self != wanted and not files_agree:
             raise RecipeMismatch(
                 f"{name}: features were made by {self}, the model expects {wanted}; {wanted.remedy}"
             )
@@ -70,6 +78,13 @@ class Recipe:
         readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.encoder)[:60]
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
         return f"{readable}-{digest[:8]}"
+
+
+def file_recipe(path: Path, layout: str | None = None) -> Recipe:
+    """The recipe of rows in a file that others made: its name and its layout, where that is given
+    or the name is a public one; nobody knows their rate.
+    """
+    return Recipe(path.name, None, 0.0, layout or layout_of(path.name) or ANY_LAYOUT, "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +215,8 @@ def _hdf5(file: Path, vid: str) -> Features:
         if vid not in opened:
             some = ", ".join(names[:3])
             raise BadInput(f"{file}: holds {len(names)} recordings ({some}, ...); ask {file}#vid")
-        return Features(array_in(opened[vid], f"{file}#{vid}")[()])
+        recipe = file_recipe(file) if layout_of(file.name) else None
+        return Features(array_in(opened[vid], f"{file}#{vid}")[()], recipe=recipe)
 
 
 def array_in(node: Any, where: str, key: str = "c3d_features") -> Any:

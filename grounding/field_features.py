@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grounding.errors import BadInput
-from grounding.feature_files import Recipe, array_in, read_features
+from grounding.feature_files import array_in, read_features
 from grounding.layouts import LAYOUTS, USUAL, Layout
 
 Rows = npt.NDArray[np.floating[Any]]
@@ -24,11 +24,6 @@ Rows = npt.NDArray[np.floating[Any]]
 _HDF5 = (".h5", ".hdf5")
 _BARE = (".npy", ".npz", ".pt")
 _CUT = re.compile(r"truncated file: eof = (\d+).*stored_eof = (\d+)")
-
-
-def file_recipe(path: Path, layout: str | None) -> Recipe:
-    """The recipe of rows in a public file: its name and its layout; nobody knows their rate."""
-    return Recipe(path.name, None, 0.0, layout or "any layout", "1")
 
 
 class FieldFeatures:

@@ -42,6 +42,12 @@ LAYOUTS = {
     "tacos-c3d": Layout("tall_c3d_features.hdf5", "C3D's first full layer", 4096),
 }
 
+
+def layout_of(file: str) -> str | None:
+    """The layout of the public file of that name."""
+    return next((name for name, layout in LAYOUTS.items() if layout.file == file), None)
+
+
 # what arrays of this width usually are, for people who hold another file than they think
 USUAL = {
     300: "word vectors",

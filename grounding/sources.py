@@ -12,9 +12,9 @@ import torch
 from grounding.dataset import ClipTable, DatasetFolder, load_clips, pool
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
-from grounding.feature_files import Features, Recipe
+from grounding.feature_files import Features, Recipe, file_recipe
 from grounding.features import FeatureStore, Progress
-from grounding.field_features import file_recipe, opened
+from grounding.field_features import opened
 from grounding.layouts import resample
 from grounding.settings import FeatureSettings
 from grounding.timeline import Timeline

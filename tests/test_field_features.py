@@ -244,4 +244,18 @@ def test_a_model_file_keeps_what_its_rows_are(narrow, command, tmp_path):
     run = tmp_path / "run"
     assert train(command, narrow, run, "--training.epochs", 1)[0] == 0
     recipe = model_file.load(run).recipe
-    assert recipe.is_file and str(recipe) == "rows of vgg_rgb_features.hdf5 (any layout)"
+    assert recipe.is_file and str(recipe) == "rows of vgg_rgb_features.hdf5 (charades-vgg)"
+
+
+def test_rows_of_another_public_file_are_refused_though_as_wide(narrow, command, tmp_path):
+    run = tmp_path / "run"
+    assert train(command, narrow, run, "--training.epochs", 1)[0] == 0
+    answers = []
+    for name in ("mine.hdf5", "tall_c3d_features.hdf5"):
+        other = shutil.copy(narrow / FILE, tmp_path / name)
+        ask = ["ground", "--features", f"{other}#val00", "--duration", 30, "--model", run]
+        answers.append(command(*ask, "the dog runs away"))
+    assert answers[0][0] == 0, answers[0]
+    code, out, err = answers[1]
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "rows of tall_c3d_features.hdf5" in err and "expects rows of vgg_rgb" in err
