@@ -42,7 +42,7 @@ class FieldFeatures:
             found = sorted(file for file in path.iterdir() if file.suffix in _BARE)
             self._files = {file.stem: file for file in found}
         self.names: frozenset[str] = frozenset(hdf5 if hdf5 is not None else self._files)
-        self._widths: dict[int, str] = {}
+        self._first: tuple[str, int, int] | None = None  # the first one read, its rows and width
 
     def require(self, vids: Sequence[str]) -> None:
         """Raises BadInput where recordings are missing: how many, which, and whether they are there
@@ -95,21 +95,24 @@ class FieldFeatures:
         if not np.issubdtype(x.dtype, np.floating):
             raise BadInput(f"{where}: holds {x.dtype}; save float16 or float32")
         rows, width = x.shape
-        first = self._widths.setdefault(width, where)
-        expected, source = width, first
-        if self.layout is not None:
-            expected, source = self.layout.width, f"the layout of {self.layout.file}"
-        elif len(self._widths) > 1:
-            expected, source = next(iter(self._widths.items()))
+        self._first = self._first or (where, rows, width)
+        first, first_rows, first_width = self._first
+        expected = self.layout.width if self.layout else first_width
         if width != expected:
             if rows == expected:
                 raise BadInput(
                     f"{where}: has shape {x.shape}, it lies on its side; save (rows, {expected})"
                 )
+            if not self.layout and rows == first_rows:
+                raise BadInput(
+                    f"{where}: has shape {x.shape} and {first} {(first_rows, first_width)}, they "
+                    f"lie on their sides; save (rows, {rows})"
+                )
             usual = f", looks like {USUAL[width]}" if width in USUAL else ""
+            other = f"the layout of {self.layout.file}" if self.layout else first
+            remedy = "that file, or --features.layout null" if self.layout else "rows of one kind"
             raise BadInput(
-                f"{where}: {width} numbers a row{usual}; {source} has {expected}: take that file, "
-                + ("or --features.layout null" if self.layout else "or features of one kind")
+                f"{where}: {width} numbers a row{usual}; {other} has {expected}: take {remedy}"
             )
         bad = ~np.isfinite(x).all(1)
         if bad.any():
@@ -151,16 +154,17 @@ def opened(path: Path, layout: str | None) -> Iterator[FieldFeatures]:
         try:
             file = stack.enter_context(h5py.File(path, "r"))
         except OSError as error:
-            raise BadInput(f"{path}: {_why_closed(str(error))}; download it again") from None
+            raise BadInput(f"{path}: {_why_closed(str(error))}") from None
         yield FieldFeatures(path, wanted, file)
 
 
 def _why_closed(error: str) -> str:
     if cut := _CUT.search(error):
-        return f"is cut short: {int(cut[1]):,} of {int(cut[2]):,} bytes are there"
+        there, whole = int(cut[1]), int(cut[2])
+        return f"is cut short: {there:,} of {whole:,} bytes are there; download it again"
     if "signature not found" in error:
-        return "is no HDF5 file, whatever its name says"
-    return f"cannot be opened ({' '.join(error.split())[:120]})"
+        return "is no HDF5 file, whatever its name says; download it again"
+    return f"cannot be opened ({' '.join(error.split())[:120]}); check the file and its permissions"
 
 
 def _spellings(vid: str) -> Iterator[str]:

@@ -180,6 +180,10 @@ def spoilt_row(file):
             spoil(lambda f: replace(f, "train06", f["train06"][:].T)),
             ["#train06", "on its side", "(rows, 24)"],
         ),
+        (
+            spoil(lambda f: [replace(f, vid, f[vid][:].T) for vid in list(f)]),
+            ["lie on their sides", "(rows, 24)"],
+        ),
         (spoil(lambda f: replace(f, "train06", f["train06"][0])), ["(24,)", "one row"]),
         (
             spoil(lambda f: replace(f, "train06", np.zeros((9, 1024), np.float32))),
