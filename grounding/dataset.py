@@ -17,12 +17,12 @@ from grounding.annotations import read_samples
 from grounding.errors import BadInput
 from grounding.features import Features, FeatureStore, Progress
 from grounding.media import RECORDINGS
-from grounding.settings import Supervision
+from grounding.settings import BatchOf, Supervision
 from grounding.supervision import Supervised
 from grounding.timeline import Timeline
 from grounding.types import Sample
 from models.encoders.text import Sentences
-from models.records import Batch
+from models.records import Batch, Padded
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class ClipTable:
     """Clips of many recordings in one tensor.
 
     Attributes:
-        x: (V, L, D).
+        x: (V, L, D), float32 or less; batches are float32.
         row: vid -> its place in `x`.
         duration: vid -> seconds.
     """
@@ -165,7 +165,8 @@ class QueryData:
         """
         self.samples = list(samples)
         self.clips = clips
-        self.tokens = words([s.query.text for s in self.samples])
+        self.tokens: Padded
+        self.read(words)
         self.video = torch.tensor([clips.row[s.vid] for s in self.samples], dtype=torch.long)
         self.second = torch.tensor(
             [1 / Timeline(clips.duration[s.vid], 1).duration for s in self.samples]
@@ -183,6 +184,10 @@ class QueryData:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def read(self, words: Sentences) -> None:
+        """Give the models sentences as `words` reads them."""
+        self.tokens = words([s.query.text for s in self.samples])
+
     def digest(self) -> str:
         """What tells these queries from others: who, what, where, in which order, and all that is
         known of them.
@@ -194,11 +199,11 @@ class QueryData:
     def batch(self, index: Tensor) -> Batch:
         """The queries at `index` (Q,) and the videos they need, each once."""
         videos, place = np.unique(self.video[index].numpy(), return_inverse=True)
-        x = self.clips.x[torch.from_numpy(videos)]
+        x = self.clips.x[torch.from_numpy(videos)].float()
         mask = torch.ones(x.shape[:2], dtype=torch.bool)
-        words = type(self.tokens)(self.tokens.x[index], self.tokens.mask[index])
+        words = Padded(self.tokens.x[index], self.tokens.mask[index])
         return Batch(
-            clips=type(words)(x, mask),
+            clips=Padded(x, mask),
             words=words,
             video=torch.from_numpy(place),
             sentence=self.sentence[index],
@@ -215,21 +220,28 @@ class QueryData:
         for start in range(0, len(self), size):
             yield self.batch(torch.arange(start, min(start + size, len(self))))
 
-    def steps(self, size: int) -> int:
+    def steps(self, size: int, of: BatchOf = "queries") -> int:
         """How many batches `shuffled` gives."""
-        usable = int(self.supervised.usable.sum())
-        full, rest = divmod(usable, size)
-        return full + (rest > 1 or usable == 1)
+        usable = torch.nonzero(self.supervised.usable).squeeze(1)
+        count = len(usable) if of == "queries" else len(torch.unique(self.video[usable]))
+        full, rest = divmod(count, size)
+        return full + (rest > 1 or rest == count == 1)
 
-    def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def shuffled(
+        self, size: int, seed: int, epoch: int, of: BatchOf = "queries"
+    ) -> Iterator[Batch]:
         """All usable queries in an order that is new each epoch and depends on `seed` and `epoch`
-        alone.
+        alone; `size` queries a batch, or all queries of `size` videos.
         """
         usable = torch.nonzero(self.supervised.usable).squeeze(1)
-        order = np.random.default_rng([seed, epoch]).permutation(len(usable))
-        for start in range(0, len(usable), size):
-            index = usable[torch.from_numpy(order[start : start + size])]
-            if (
-                len(index) > 1 or len(usable) == 1
-            ):  # one query alone has nothing to be told apart from
-                yield self.batch(index)
+        random = np.random.default_rng([seed, epoch])
+        of_video = self.video[usable]
+        drawn = usable if of == "queries" else torch.unique(of_video)
+        order = torch.from_numpy(random.permutation(len(drawn)))
+        for part in torch.split(order, size):
+            # one left over has nothing to be told apart from
+            if len(part) > 1 or len(part) == min(size, len(drawn)):
+                chosen = drawn[part]
+                if of == "videos":
+                    chosen = usable[torch.isin(of_video, chosen)]
+                yield self.batch(chosen)

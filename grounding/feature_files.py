@@ -15,8 +15,11 @@ import numpy.typing as npt
 
 from grounding.errors import BadInput, RecipeMismatch
 from grounding.files import atomic
+from grounding.layouts import layout_of
 
 Array = npt.NDArray[Any]
+
+ANY_LAYOUT = "any layout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,8 @@ class Recipe:
     Attributes:
         encoder: registered name, with the model where there is one.
         weights: hash of the weights; None where there are none.
-        rate: frames looked at per second.
-        size: what the encoder sees of a frame.
+        rate: frames looked at per second; 0 = rows of a public file, `encoder` is its name.
+        size: what the encoder sees of a frame; of a public file, its layout.
         version: of the code that computes it.
     """
 
@@ -37,19 +40,37 @@ class Recipe:
     size: str
     version: str
 
+    @property
+    def is_file(self) -> bool:
+        """Whether these are rows of a public file, which no encoder here makes."""
+        return self.rate == 0
+
     def __str__(self) -> str:
+        if self.is_file:
+            return f"rows of {self.encoder} ({self.size})"
         weights = f", weights {self.weights[:12]}" if self.weights else ""
         return (
             f"{self.encoder} ({self.size}, {self.rate:g} frames/s, version {self.version}{weights})"
         )
 
     def require(self, wanted: Recipe, name: str) -> None:
-        """Raise RecipeMismatch, naming both recipes, unless this is `wanted`."""
-        if self != wanted:
+        """Raise RecipeMismatch, naming both recipes, unless this is `wanted`.
+
+        Of two public files the layouts decide, where both are known.
+        """
+        known = {self.size, wanted.size} - {ANY_LAYOUT}
+        files_agree = self.is_file and wanted.is_file and len(known) < 2
+        if self != wanted and not files_agree:
             raise RecipeMismatch(
-                f"{name}: features were made by {self}, the model expects {wanted}; "
-                f"extract them with --encoder {wanted.encoder}"
+                f"{name}: features were made by {self}, the model expects {wanted}; {wanted.remedy}"
             )
+
+    @property
+    def remedy(self) -> str:
+        """How to come by features of this recipe."""
+        if self.is_file:
+            return f"give --features {self.encoder}#VID --duration S"
+        return f"extract them with --encoder {self.encoder}"
 
     @property
     def key(self) -> str:
@@ -57,6 +78,13 @@ class Recipe:
         readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.encoder)[:60]
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
         return f"{readable}-{digest[:8]}"
+
+
+def file_recipe(path: Path, layout: str | None = None) -> Recipe:
+    """The recipe of rows in a file that others made: its name and its layout, where that is given
+    or the name is a public one; nobody knows their rate.
+    """
+    return Recipe(path.name, None, 0.0, layout or layout_of(path.name) or ANY_LAYOUT, "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +215,24 @@ def _hdf5(file: Path, vid: str) -> Features:
         if vid not in opened:
             some = ", ".join(names[:3])
             raise BadInput(f"{file}: holds {len(names)} recordings ({some}, ...); ask {file}#vid")
-        node = opened[vid]
-        if isinstance(node, h5py.Group):
-            node = node["c3d_features"]
-        return Features(node[:])
+        recipe = file_recipe(file) if layout_of(file.name) else None
+        return Features(array_in(opened[vid], f"{file}#{vid}")[()], recipe=recipe)
+
+
+def array_in(node: Any, where: str, key: str = "c3d_features") -> Any:
+    """The HDF5 array of one recording: the node itself, or the one called `key` in its group.
+
+    Raises:
+        BadInput: the group has no such array; names those it has.
+    """
+    import h5py
+
+    if not isinstance(node, h5py.Group):
+        return node
+    if not isinstance(node.get(key), h5py.Dataset):
+        held = ", ".join(map(repr, list(node)[:3])) or "nothing"
+        raise BadInput(f"{where}: is a group that holds {held} but no {key!r}; name its array so")
+    return node[key]
 
 
 _READERS: dict[str, Callable[[Path, str], Features]] = {

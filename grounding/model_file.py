@@ -23,6 +23,8 @@ from grounding.settings import (
     TrainingSettings,
     VideoSettings,
 )
+from models.encoders.pooled import PooledEncoder
+from models.encoders.sentences import HuggingFaceSentences
 from models.encoders.text import (
     SentenceProjection,
     Sentences,
@@ -30,6 +32,7 @@ from models.encoders.text import (
     WordTokenizer,
     WordVectors,
 )
+from models.encoders.thawing import ThawingSentences, TrainedSentences
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import HEADS
@@ -65,27 +68,43 @@ def read_sentences(settings: RunSettings, training: Sequence[str]) -> Sentences:
     Raises:
         BadInput: a pretrained encoder is unknown or its weights are not there.
     """
-    if settings.text.encoder == "words":
-        return WordTokenizer.fit(training, settings.text.least)
-    return StoredSentences(sentence_encoder(settings.text.encoder))
+    text = settings.text
+    if text.encoder == "words" and text.frozen is None:
+        return WordTokenizer.fit(training, text.least)
+    return _pretrained(text)
 
 
-def build_model(settings: RunSettings, inputs: int, text_size: int) -> GroundingModel:
+def _pretrained(text: TextSettings, thawed: bool = False) -> StoredSentences:
+    """The encoder that the settings name, for ever frozen or not.
+
+    Raises:
+        BadInput: it is not there, or is to be trained and cannot be.
+    """
+    encoder = None if text.encoder == "words" else sentence_encoder(text.encoder)
+    if encoder is not None and text.frozen is None:
+        return StoredSentences(encoder)
+    if not isinstance(encoder, HuggingFaceSentences):
+        raise BadInput(
+            f"text.frozen is {text.frozen}, but only a Hugging Face encoder can be trained and "
+            f"text.encoder is {text.encoder}; set text.frozen to null"
+        )
+    return ThawingSentences(encoder, thawed)
+
+
+def build_model(
+    settings: RunSettings, inputs: int, text_size: int, words: Sentences | None = None
+) -> GroundingModel:
     """Wire the parts that a config names.
 
     Args:
         inputs: width of the features.
         text_size: `size` of the text side: words in the vocabulary, or width of a sentence vector.
+        words: the text side itself, where its encoder becomes a part of the model.
 
     Raises:
         BadInput: the parts do not fit each other.
     """
-    clips = getattr(settings.method, "clips", settings.features.clips)
-    if clips != settings.features.clips:
-        raise BadInput(
-            f"method.clips is {clips} and features.clips is {settings.features.clips}; "
-            "make them equal"
-        )
+    _require_grid(settings)
     known = getattr(HEADS[settings.head].head, "supervisions", (settings.training.supervision,))
     if settings.training.supervision not in known:
         raise BadInput(
@@ -93,20 +112,47 @@ def build_model(settings: RunSettings, inputs: int, text_size: int) -> Grounding
             f"{settings.training.supervision}; take {' or '.join(known)}, or another head"
         )
     try:
-        return _wire(settings, inputs, text_size)
+        return _wire(settings, inputs, text_size, words)
     except ValueError as error:
         raise BadInput(f"the config cannot be built: {error}") from None
 
 
-def _wire(settings: RunSettings, inputs: int, text_size: int) -> GroundingModel:
+def _require_grid(settings: RunSettings) -> None:
+    """features.clips == video.pool * method.clips, and only `pooled` pools."""
+    clips, video = settings.features.clips, settings.video
+    if video.pool != 1 and video.kind != "pooled":
+        raise BadInput(
+            f"video.pool is {video.pool}, but video.kind is {video.kind}; "
+            "only pooled averages clips"
+        )
+    head = getattr(settings.method, "clips", clips // video.pool)
+    if head * video.pool == clips:
+        return
+    if video.pool == 1:
+        raise BadInput(f"method.clips is {head} and features.clips is {clips}; make them equal")
+    raise BadInput(
+        f"features.clips is {clips}, but video.pool {video.pool} x {head} clips of the model is "
+        f"{head * video.pool}; make them equal"
+    )
+
+
+def _wire(
+    settings: RunSettings, inputs: int, text_size: int, words: Sentences | None
+) -> GroundingModel:
     text, video = settings.text, settings.video
-    if text.encoder == "words":
-        words: nn.Module = WordVectors(text_size, text.width, text.out, text.dropout)
+    if isinstance(words, ThawingSentences):
+        reads: nn.Module = TrainedSentences(
+            words.encoder.network, text_size, text.out, text.dropout, text.layer_norm
+        )
+    elif text.encoder == "words":
+        reads = WordVectors(text_size, text.width, text.out, text.dropout)
     else:
-        words = SentenceProjection(text_size, text.out, text.dropout)
+        reads = SentenceProjection(text_size, text.out, text.dropout, text.layer_norm)
     head = HEADS[settings.head].head(settings.method, video.width, text.out)
-    return GroundingModel(
-        ClipEncoder(
+    if video.kind == "pooled":
+        sees: nn.Module = PooledEncoder(inputs, video.width, video.pool)
+    else:
+        sees = ClipEncoder(
             inputs,
             video.width,
             video.kind,
@@ -117,10 +163,8 @@ def _wire(settings: RunSettings, inputs: int, text_size: int) -> GroundingModel:
             video.noise,
             video.grid,
             video.places,
-        ),
-        words,
-        head,
-    )
+        )
+    return GroundingModel(sees, reads, head)
 
 
 def save(path: Path, trained: Trained) -> None:
@@ -135,9 +179,20 @@ def save(path: Path, trained: Trained) -> None:
         "calibration": trained.calibration.as_dict(),
         "epoch": trained.epoch,
     }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in trained.model.state_dict().items()}
+    tensors = _apart(trained.model.state_dict())
     with atomic(path) as temporary:
         save_file(tensors, temporary, {"grounding": json.dumps(about)})
+
+
+def _apart(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same tensors, none sharing memory with another: some encoders tie their weights."""
+    seen: set[int] = set()
+    tensors = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        tensors[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return tensors
 
 
 def load(run: str | Path, device: str = "cpu") -> Trained:
@@ -166,7 +221,8 @@ def load(run: str | Path, device: str = "cpu") -> Trained:
             raise BadInput(f"{path}: format {about['format']} is not {FORMAT}; train again")
         settings = settings_from(about["settings"])
         words = _restore(about["text"], settings, path)
-        model = build_model(settings, state["clips.scale"].shape[0], words.size)
+        inputs = state["clips.project.weight"].shape[1]
+        model = build_model(settings, inputs, words.size, words)
         model.load_state_dict(state)
         recipe, calibration = Recipe(**about["recipe"]), Calibration(**about["calibration"])
         epoch = int(about["epoch"])
@@ -192,14 +248,16 @@ def _describe(words: Sentences) -> dict[str, Any]:
 def _restore(text: dict[str, Any], settings: RunSettings, path: Path) -> Sentences:
     if "vocabulary" in text:
         return WordTokenizer(text["vocabulary"])
-    encoder = sentence_encoder(settings.text.encoder)
-    if encoder.weights != text["weights"]:
+    words = _pretrained(settings.text, thawed=True)
+    encoder = words.encoder
+    # a thawed encoder's own weights are in this file, whatever it began with
+    if encoder.weights != text["weights"] and not isinstance(words, ThawingSentences):
         raise RecipeMismatch(
             f"{path}: was trained with sentences of {text['name']} (weights "
             f"{text['weights'][:12]}), found {encoder.name} (weights {encoder.weights[:12]}); "
             "give the weights of the training"
         )
-    return StoredSentences(encoder)
+    return words
 
 
 def settings_from(raw: dict[str, Any]) -> RunSettings:

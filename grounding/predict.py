@@ -8,14 +8,15 @@ from pathlib import Path
 import torch
 
 from grounding import model_file
-from grounding.dataset import ClipTable, QueryData, pool
+from grounding.dataset import ClipTable, QueryData
 from grounding.decode import Calibration, decode
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
 from grounding.features import Features, FeatureStore, FrameEncoder, encode_video, recipe_of
 from grounding.media.video import open_video
-from grounding.timeline import Timeline
+from grounding.sources import clips_of
 from grounding.types import Prediction, Query, Sample
+from models.encoders.pooled import PooledEncoder
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 
@@ -68,6 +69,7 @@ class Grounder:
         Raises:
             UnreadableMedia: it cannot be decoded.
             RecipeMismatch: this installation's encoder is not the one of the training.
+            BadInput: the model was trained on a file of features.
         """
         recipe, encoder = self.trained.recipe, self._frame_encoder()
         with open_video(media, short_side=encoder.short_side) as reader:
@@ -86,6 +88,11 @@ class Grounder:
         return store
 
     def _frame_encoder(self) -> FrameEncoder:
+        recipe = self.trained.recipe
+        if recipe.is_file:
+            raise BadInput(
+                f"the model was trained on {recipe}, which no encoder here makes; {recipe.remedy}"
+            )
         settings = self.trained.settings.features
         return frame_encoder(
             settings.encoder,
@@ -116,12 +123,11 @@ class Grounder:
         """
         features.require(self.trained.recipe, vid)
         encoder = self.trained.model.clips
-        assert isinstance(encoder, ClipEncoder)
-        if features.x.shape[1] != len(encoder.scale):
+        assert isinstance(encoder, ClipEncoder | PooledEncoder)
+        if features.x.shape[1] != encoder.inputs:
             raise BadInput(
                 f"{vid}: features have {features.x.shape[1]} numbers a row, the model was "
-                f"trained on {len(encoder.scale)}; extract them with "
-                f"--encoder {self.trained.recipe.encoder}"
+                f"trained on {encoder.inputs}; {self.trained.recipe.remedy}"
             )
         if features.duration is None:
             raise BadInput(
@@ -130,8 +136,8 @@ class Grounder:
         for sentence in sentences:
             if not sentence.strip():
                 raise BadInput("a sentence is empty; say what to look for")
-        clips = self.trained.settings.features.clips
-        x = torch.from_numpy(pool(features, Timeline(features.duration, clips)))
+        settings = self.trained.settings.features
+        x = torch.from_numpy(clips_of(features, features.duration, settings))
         table = ClipTable(x[None], {vid: 0}, {vid: features.duration})
         samples = [
             Sample(Query(text, i, vid), features.duration) for i, text in enumerate(sentences)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-import math
 import platform
 import shutil
 import signal
 import warnings
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,20 +23,24 @@ from torch import Tensor
 from grounding import config, model_file
 from grounding.annotations import write_predictions
 from grounding.calibrating import calibrate
-from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
+from grounding.dataset import ClipTable, DatasetFolder, QueryData
 from grounding.decode import Calibration
-from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
-from grounding.features import FeatureStore, Progress
+from grounding.features import Progress
 from grounding.files import write_text
+from grounding.optimizing import optimizer
 from grounding.predict import answer
 from grounding.processes import check_devices, together
 from grounding.ranks import Ranks
 from grounding.report import Report, evaluate
 from grounding.run_writer import EpochDone, RunWriter
 from grounding.settings import RunSettings, TrainingSettings
+from grounding.sources import read_clips
+from grounding.splits import HELD_OUT, held_out, keep_held_out, read_splits
 from grounding.supervision import check
+from grounding.thawing import Thaw
 from grounding.types import Sample
+from models.encoders.pooled import PooledEncoder
 from models.encoders.video import ClipEncoder
 from models.grounder import GroundingModel
 from models.heads import Head
@@ -52,15 +56,16 @@ class Epoch:
         self._data, self._settings, self._ranks, self._epoch = data, settings, ranks, epoch
 
     def __len__(self) -> int:
-        return self._data.steps(self._settings.batch)
+        return self._data.steps(self._settings.batch, self._settings.batch_of)
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = self._data.shuffled(self._settings.batch, self._settings.seed, self._epoch)
+        settings = self._settings
+        batches = self._data.shuffled(settings.batch, settings.seed, self._epoch, settings.batch_of)
         return map(self._ranks.share, batches)
 
 
 class GroundingModule(lightning.LightningModule):
-    """Any head, trained: one loss a batch, AdamW with warm-up and a cosine."""
+    """Any head, trained: one loss a batch, AdamW with the schedule of the settings."""
 
     def __init__(
         self, model: GroundingModel, data: QueryData, settings: TrainingSettings, ranks: Ranks
@@ -105,27 +110,8 @@ class GroundingModule(lightning.LightningModule):
         head.load_training_state(self.ranks.agree(head.training_state(), self.own))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW; a twentieth of the steps to warm up, then a cosine to zero."""
-        settings = self.settings
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,  # one pass over the weights: a seventh of the time, no temporaries
-        )
-        total = max(settings.epochs * self.data.steps(settings.batch), 1)
-        warm = max(total // 20, 1)
-
-        def factor(step: int) -> float:
-            if step < warm:
-                return (step + 1) / warm
-            return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        """AdamW and its schedule."""
+        return optimizer(self.model, self.settings, len(self.train_dataloader()))
 
 
 def start_run(run: Path, settings: RunSettings) -> None:
@@ -136,19 +122,20 @@ def start_run(run: Path, settings: RunSettings) -> None:
     """
     if settings.dataset is None:
         raise BadInput("the config names no dataset; give --data DATASET")
-    _splits(DatasetFolder(settings.dataset))
+    chosen = held_out(DatasetFolder(settings.dataset), settings.training)
     if (run / "config.yaml").exists():
         raise BadInput(f"{run}: holds a run already; go on with --resume or choose another --run")
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / "config.yaml", config.dump(settings))
     write_text(run / "environment.txt", _environment())
+    keep_held_out(run, chosen)
 
 
 def drop_run(run: Path) -> None:
     """Take back what `start_run` made, unless an epoch was finished since."""
     if (run / "checkpoints").exists():
         return
-    for name in ("config.yaml", "environment.txt"):
+    for name in ("config.yaml", "environment.txt", HELD_OUT):
         (run / name).unlink(missing_ok=True)
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
     if run.exists() and not any(run.iterdir()):
@@ -223,28 +210,23 @@ def _train(
     torch.set_num_threads(settings.training.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     folder = DatasetFolder(settings.dataset)
-    splits = {name: folder.samples(name) for name in _splits(folder)}
-    source = folder.root / "annotations" / "train.jsonl"
-    check(source, splits["train"], settings.training.supervision)
-    features = settings.features
-    encoder = frame_encoder(
-        features.encoder, precision=features.precision, batch=features.batch, device=device
-    )
-    store = FeatureStore(folder.root / "features", encoder, features.rate)
-    vids = list(dict.fromkeys(s.vid for samples in splits.values() for s in samples))
+    splits = read_splits(folder, run)
+    training = settings.training
+    check(folder.root / "annotations" / "train.jsonl", splits["train"], training.supervision)
+    asked = chain.from_iterable(splits.values())
     with ranks.first_alone():
-        clips = load_clips(folder, vids, store, settings.features.clips, progress=extracting)
-
+        clips, recipe = read_clips(
+            folder, asked, settings.features, device=device, progress=extracting
+        )
     words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
-    torch.manual_seed(settings.training.seed)
-    model = model_file.build_model(settings, clips.width, words.size)
-    trained = model_file.Trained(model, words, store.recipe, settings, Calibration(), 0)
+    torch.manual_seed(training.seed)
+    model = model_file.build_model(settings, clips.width, words.size, words)
+    trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)
     absence = getattr(settings.method, "absence", 0.0) > 0  # the head learns what is not there
-    data = QueryData(splits["train"], clips, words, settings.training.supervision, absence)
-    everything = data.batch(torch.arange(len(data)))
-    assert isinstance(model.clips, ClipEncoder)
-    model.clips.fit_scale(everything.clips)
-    module = GroundingModule(model, data, settings.training, ranks)
+    data = QueryData(splits["train"], clips, words, training.supervision, absence)
+    assert isinstance(model.clips, ClipEncoder | PooledEncoder)
+    model.clips.fit_scale(clips.x, torch.unique(data.video))
+    module = GroundingModule(model, data, training, ranks)
     _fit(run, trained, module, QueryData(splits["val"], clips, words), device, resume, fast, done)
     if not ranks.is_first:
         return {}
@@ -281,7 +263,10 @@ def _fit(
             limit_train_batches=2 if fast else 1.0,
             gradient_clip_val=training.clip,
             logger=_tensorboard(run) if ranks.is_first else False,
-            callbacks=[RunWriter(run, trained, val, done)],
+            callbacks=[
+                Thaw(trained.words, trained.settings.text.frozen, (module.data, val)),
+                RunWriter(run, trained, val, done),
+            ],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -328,16 +313,6 @@ def _tensorboard(run: Path) -> Any:
     return TensorBoardLogger(run, name="", version="tensorboard")
 
 
-def _splits(folder: DatasetFolder) -> list[str]:
-    for needed in ("train", "val"):
-        if needed not in folder.splits:
-            raise BadInput(f"{folder.root}/annotations: has no {needed}.jsonl; training needs it")
-    # the order of reports: test first, then its relatives, then what the epoch was chosen on
-    return sorted(
-        folder.splits, key=lambda name: (name == "val", not name.startswith("test"), name)
-    )
-
-
 def _finish(
     run: Path,
     chosen: model_file.Trained,
@@ -367,7 +342,7 @@ def _finish(
             predictions,
             samples,
             train=splits["train"],
-            clips=chosen.settings.features.clips,
+            clips=chosen.settings.grid,
             candidates=candidates,
         )
         write_text(run / "report" / f"{name}.json", json.dumps(reports[name], indent=1))

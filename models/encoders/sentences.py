@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.records import Padded
+
 LONGEST = 512  # tokens; what is longer is cut, as its model would
 
 
@@ -95,17 +97,29 @@ class HuggingFaceSentences(_Sentences):
         super().__init__(name, weights, version, int(model.config.hidden_size), batch)
         places = getattr(model.config, "max_position_embeddings", None) or LONGEST
         self._longest = min(tokenizer.model_max_length, places, LONGEST)
-        self._model, self._tokenizer, self._device = model, tokenizer, device
+        self.network, self._tokenizer, self._device = model, tokenizer, device
 
-    def _embed(self, sentences: list[str]) -> Tensor:
+    def ids(self, sentences: Sequence[str]) -> Padded:
+        """Q sentences -> (Q, W) token ids, padded behind, on the CPU."""
         tokens = self._tokenizer(
-            sentences,
+            list(sentences),
             padding=True,
+            padding_side="right",
             truncation=True,
             max_length=self._longest,
             return_tensors="pt",
-        ).to(self._device)
-        states: Tensor = self._model(**tokens).last_hidden_state  # (Q, W, D)
-        weight = tokens["attention_mask"].to(states.dtype).unsqueeze(-1)
-        mean: Tensor = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
-        return mean
+        )
+        return Padded(tokens["input_ids"], tokens["attention_mask"].bool())
+
+    def _embed(self, sentences: list[str]) -> Tensor:
+        return mean_state(self.network, *self.ids(sentences).to(self._device))
+
+
+def mean_state(network: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    """(Q, W) ids and their mask -> (Q, D): the mean of a transformers encoder's last states over
+    the real tokens, those that mark begin and end among them.
+    """
+    states: Tensor = network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    weight = mask.to(states.dtype).unsqueeze(-1)
+    mean: Tensor = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+    return mean

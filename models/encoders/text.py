@@ -134,14 +134,18 @@ class StoredSentences:
 
 
 class SentenceProjection(nn.Module):
-    """One linear layer on stored sentence vectors."""
+    """One linear layer on stored sentence vectors, behind a layer norm if wanted."""
 
-    def __init__(self, width: int, out: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, out: int, dropout: float = 0.0, layer_norm: bool = False
+    ) -> None:
         super().__init__()
+        # vectors have length 1, so the usual epsilon would be a visible share of their variance
+        self.norm = nn.LayerNorm(width, eps=1e-12) if layer_norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(width, out)
 
     def forward(self, words: Padded) -> Tensor:
         """(Q, 1, D) -> (Q, out)."""
-        projected: Tensor = self.project(self.dropout(words.x[:, 0]))
+        projected: Tensor = self.project(self.dropout(self.norm(words.x[:, 0])))
         return projected

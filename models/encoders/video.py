@@ -13,6 +13,8 @@ from models.records import Padded
 
 Kind = Literal["linear", "convolution", "transformer"]
 
+_AT_ONCE = 64  # features whose spread is measured together
+
 
 def centre(clips: Padded) -> Padded:
     """Subtract each video's own mean over its real clips: a constant background says nothing about
@@ -109,7 +111,7 @@ class ClipEncoder(nn.Module):
         if kernel % 2 == 0:
             raise ValueError(f"kernel {kernel} is even; take {kernel + 1}")
         self.kind, self.noise = kind, noise
-        self.width = width
+        self.inputs, self.width = inputs, width
         # the features' own scale, set from the training clips before the first step
         self.scale: Tensor
         self.register_buffer("scale", torch.ones(inputs))
@@ -129,10 +131,17 @@ class ClipEncoder(nn.Module):
             self.attention = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     @torch.no_grad()
-    def fit_scale(self, clips: Padded) -> None:
-        """Set each feature's scale to its spread within the given videos."""
-        x = centre(clips).x[clips.mask]
-        spread = x.std(0)
+    def fit_scale(self, x: Tensor, videos: Tensor) -> None:
+        """Set each feature's scale to its spread within some videos.
+
+        Args:
+            x: (V, L, inputs) clips of all videos, none padded.
+            videos: (W,) which of them; they are never copied as a whole.
+        """
+        parts = (part[videos].float() for part in torch.split(x, _AT_ONCE, dim=2))
+        spread = torch.cat(
+            [(part - part.mean(1, keepdim=True)).flatten(0, 1).std(0) for part in parts]
+        )
         # a feature that hardly moves would be blown up into noise: bound it by the typical spread
         self.scale.copy_(spread.clamp(min=float(spread.mean()) * 0.1 + 1e-6))
 

@@ -113,7 +113,9 @@ class Contrast:
         )
         if self.settings.reverse:
             own = cosine[:, batch.video].permute(1, 2, 0)  # (Q, K, Q'): candidates, all sentences
-            loss = loss + self.settings.reverse * self._reverse(own, weight, same | shares[:, batch.video])
+            loss = loss + self.settings.reverse * self._reverse(
+                own, weight, same | shares[:, batch.video]
+            )
         trust = used * self._trust(batch.query, loss, used)
         return (loss * trust).sum() / trust.sum().clamp(min=1e-6)
 

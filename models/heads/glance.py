@@ -189,9 +189,7 @@ class CellMap(nn.Module):
             moments = F.normalize(cells[batch.video, best], dim=-1)
         everything = torch.ones_like(size, dtype=torch.bool)
         weight = targets.prior * chosen
-        contrast = self.contrast(
-            cosine, weight, targets.negative, everything, batch, text, moments
-        )
+        contrast = self.contrast(cosine, weight, targets.negative, everything, batch, text, moments)
         absent = absence_loss(own / s.temperature, everything[batch.video], batch.absent)
         return contrast + s.absence * absent
 
@@ -279,9 +277,7 @@ class Glance(nn.Module):
         return total
 
     @torch.no_grad()
-    def _evidence(
-        self, clips: Padded, sentence: Tensor, video: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _evidence(self, clips: Padded, sentence: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
         """(Q, N) logits of each clip above the video's usual level, (Q, P) their sums over cells,
         times `evidence`; zeros without the clips' part.
         """
