@@ -75,6 +75,12 @@ class DatasetFolder:
         return self._media[vid]
 
 
+def digest(samples: Sequence[Sample]) -> str:
+    """What tells queries from others: who, what, where and in which order."""
+    rows = [(s.qid, s.vid, s.query.text, s.glance) for s in samples]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
 def pool(features: Features, timeline: Timeline) -> npt.NDArray[np.float32]:
     """(T, D) rows -> (clips, D): the mean of the rows seen in each clip, or the row still shown in
     it.
@@ -180,9 +186,8 @@ class QueryData:
         return len(self.samples)
 
     def digest(self) -> str:
-        """What tells these queries from others: who, what, where and in which order."""
-        rows = [(s.qid, s.vid, s.query.text, s.glance) for s in self.samples]
-        return hashlib.sha256(repr(rows).encode()).hexdigest()
+        """What tells these queries from others."""
+        return digest(self.samples)
 
     def batch(self, index: Tensor) -> Batch:
         """The queries at `index` (Q,) and the videos they need, each once."""

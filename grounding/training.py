@@ -29,6 +29,7 @@ from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
 from grounding.features import FeatureStore, Progress
 from grounding.files import atomic, write_text
+from grounding.history import CentreHistory
 from grounding.predict import answer
 from grounding.report import Report, evaluate, metrics_of
 from grounding.scoring import score, truth_of
@@ -290,7 +291,7 @@ def _fit(
             limit_train_batches=2 if fast else 1.0,
             gradient_clip_val=training.clip,
             logger=_tensorboard(run),
-            callbacks=[RunWriter(run, trained, val, done)],
+            callbacks=[CentreHistory(), RunWriter(run, trained, val, done)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -94,12 +94,16 @@ class Adjustment:
         self.counter[place], self.similarity[place] = counter, seen
         self.visited[place] = True
 
+    def centres(self, query: Tensor) -> Tensor:
+        """(Q,) -> (Q, N), True where a clip is a centre; none of a query that was never visited."""
+        return self.counter[query.cpu()] >= 1
+
     def curve(self, query: Tensor, sigma: float) -> Tensor:
         """(Q,) visited queries -> (Q, N): the mean of the Gaussians at their centres, weighted by
         similarity.
         """
         place = query.cpu()
-        centres = (self.counter[place] >= 1).float()
+        centres = self.centres(place).float()
         weight = centres * self.similarity[place]
         bumps = weight @ gaussian(self.counter.shape[1], sigma)
         return (bumps / centres.sum(1, keepdim=True).clamp(min=1)).to(query.device)

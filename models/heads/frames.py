@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.contrastive import info_nce
+from models.explanation import Asked, Chart, Curve, Explanation
 from models.heads.registry import Settings, Stateless, register
 from models.records import Batch, GroundingOutput, Padded
-from models.runs import answer_with_runs, lift
+from models.runs import answer_with_runs, level, lift, smooth
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ class Frames(Stateless, nn.Module):
         distance = (centres - batch.glance.unsqueeze(1)).abs()
         own = mask[batch.video]
 
-        weight = torch.exp(-0.5 * (distance / settings.sigma) ** 2) * own
-        weight = weight.nan_to_num(0.0)  # no glance, no positive
-        if epoch >= settings.sharpen:
-            with torch.no_grad():
-                seen = cosine[rows, batch.video] / settings.temperature
-                weight = weight * seen.masked_fill(~own, -torch.inf).softmax(1)
+        weight = self._wanted(distance, own, cosine[rows, batch.video].detach(), epoch)
 
         # a video that is asked the same sentence shows the same thing: its clips are no negatives
         same = batch.sentence[:, None] == batch.sentence[None, :]
@@ -98,6 +94,16 @@ class Frames(Stateless, nn.Module):
         return info_nce(
             cosine.flatten(1), positive.flatten(1), negative.flatten(1), settings.temperature
         )
+
+    def _wanted(self, distance: Tensor, own: Tensor, cosine: Tensor, epoch: int) -> Tensor:
+        """(Q, L) each -> (Q, L) how much each clip of the query's video is to attract it."""
+        settings = self.settings
+        weight = torch.exp(-0.5 * (distance / settings.sigma) ** 2) * own
+        weight = weight.nan_to_num(0.0)  # no glance, no positive
+        if epoch >= settings.sharpen:
+            seen = cosine / settings.temperature
+            weight = weight * seen.masked_fill(~own, -torch.inf).softmax(1)
+        return weight
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> moments."""
@@ -114,6 +120,27 @@ class Frames(Stateless, nn.Module):
         x = F.normalize(self.project_clips(clips.x), dim=-1)[video]
         s = F.normalize(self.project_sentence(sentence), dim=-1)
         return torch.einsum("qld,qd->ql", x, s) * clips.mask[video]
+
+    @torch.no_grad()
+    def explain(self, asked: Asked) -> Explanation:
+        """The similarity over time with the level above which clips speak for the moment, and how
+        much training wants of each clip.
+        """
+        settings, mask = self.settings, asked.clips.mask
+        curve = self.curve(asked.clips, asked.sentence, torch.zeros_like(asked.glance).long())
+        soft = smooth(curve, mask, settings.smoothing)
+        usual = float(level(soft, mask, *settings.quantiles))
+        fits = (Curve("cosine", curve[0], "seen"),)
+        if settings.smoothing > 1:
+            fits = (Curve("smoothed", soft[0], "seen"), Curve("each clip", curve[0], "detail"))
+        charts = [Chart("clip and sentence", fits, level=("usual level", usual))]
+        if not asked.glance.isnan():
+            distance = (clip_centres(mask) - asked.glance[:, None]).abs()
+            wanted = [self._wanted(distance, mask, curve, e)[0] for e in (0, asked.epoch)]
+            before, now = (w / w.sum().clamp(min=1e-12) for w in wanted)
+            pulls = (Curve("when training began", before, "before"), Curve("now", now, "now"))
+            charts.append(Chart("what training wants", pulls))
+        return Explanation(charts=tuple(charts))
 
 
 def clip_centres(mask: Tensor) -> Tensor:

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from models.cells import Cells
 from models.contrastive import info_nce
+from models.explanation import Asked, Explanation, Map
 from models.heads.frames import Frames, FramesSettings
 from models.heads.registry import Settings, register
 from models.prior import Adjustment, gaussian, on_cells
+from models.prior_charts import prior_charts
 from models.proposals import Proposals, Stack
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
@@ -149,9 +151,8 @@ class Glance(nn.Module):
         clicked = (batch.glance * s.clips).long().clamp(0, s.clips - 1)  # NaN never gets here
         prior = on_cells(self._curve(clips, batch, clicked), self.cells)  # (Q, P)
         covers = self.cells.covers(clicked)
-        fit = (cosine[rows, batch.video].detach() + 1) / 2
-        if self.frames is not None and epoch >= s.sharpen:
-            fit = fit * (s.evidence * self._evidence(clips, sentence, batch.video)).exp()
+        own = cosine[rows, batch.video].detach()
+        fit = self._fit(own, clips, sentence, batch.video, epoch)
         chosen = choose_positives(fit, prior, covers, s.positives)
 
         same = batch.sentence[:, None] == batch.sentence[None, :]
@@ -172,6 +173,15 @@ class Glance(nn.Module):
         if self.frames is None:
             return contrast
         return contrast + self.frames.loss(clips, sentence, batch, epoch)
+
+    def _fit(
+        self, cosine: Tensor, clips: Padded, sentence: Tensor, video: Tensor, epoch: int
+    ) -> Tensor:
+        """(Q, P) cosines with the own cells -> (Q, P) positive: how well each fits the sentence."""
+        fit = (cosine + 1) / 2
+        if self.frames is None or epoch < self.settings.sharpen:
+            return fit
+        return fit * (self.settings.evidence * self._evidence(clips, sentence, video)).exp()
 
     @torch.no_grad()
     def _evidence(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
@@ -196,15 +206,47 @@ class Glance(nn.Module):
 
     def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
         """Q sentences, each asked of its video -> every cell with its score."""
-        cells = self.embed(clips)
-        text = F.normalize(self.project_sentence(sentence), dim=-1)
-        scores = torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
-        diagonal = scores[:, : self.settings.clips]  # cells stand shortest first
-        if self.frames is not None:
-            scores = scores + self.settings.evidence * self._evidence(clips, sentence, video)
+        cosine, scores = self._judge(clips, sentence, video)
+        diagonal = cosine[:, : self.settings.clips]  # cells stand shortest first
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         spans = self.cells.spans()[order]
         return GroundingOutput(spans, scores, diagonal, -scores[:, 0] / self.settings.temperature)
+
+    def _judge(self, clips: Padded, sentence: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
+        """(Q, P) cosine of the sentence and each cell of its video, and (Q, P) the cells' scores."""
+        cells = self.embed(clips)
+        text = F.normalize(self.project_sentence(sentence), dim=-1)
+        cosine = torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
+        if self.frames is None:
+            return cosine, cosine
+        return cosine, cosine + self.settings.evidence * self._evidence(clips, sentence, video)
+
+    def centres(self) -> Tensor | None:
+        """(Q, N), True at the centres of each training query's prior; None where they stay."""
+        if self.adjustment is None:
+            return None
+        return self.adjustment.centres(torch.arange(len(self.adjustment.counter)))
+
+    @torch.no_grad()
+    def explain(self, asked: Asked) -> Explanation:
+        """The map of scores, the prior when training began and now, and the clips' evidence."""
+        s, clips, sentence = self.settings, asked.clips, asked.sentence
+        video = torch.zeros_like(asked.glance).long()
+        cosine, scores = self._judge(clips, sentence, video)
+        charts = self.frames.explain(asked).charts if self.frames else ()
+        index = torch.stack([self.cells.first, self.cells.last], 1)
+        if asked.glance.isnan():
+            none = torch.zeros(len(index), dtype=torch.bool, device=index.device)
+            return Explanation((Map("score", index, scores[0], none, "seen"),), charts)
+        clicked = (asked.glance * s.clips).long().clamp(0, s.clips - 1)
+        prior, *memory = prior_charts(self.adjustment, asked.query, clicked, s.clips, s.sigma)
+        weights = [on_cells(curve.values[None], self.cells) for curve in prior.curves]
+        fit = self._fit(cosine, clips, sentence, video, asked.epoch)
+        chosen = choose_positives(fit, weights[-1], self.cells.covers(clicked), s.positives)[0]
+        maps = [Map("score", index, scores[0], chosen, "seen")]
+        for curve, weight in zip(prior.curves, weights, strict=True):
+            maps.append(Map(f"prior {curve.name}", index, weight[0], chosen, curve.role))
+        return Explanation(tuple(maps), (prior, *memory, *charts))
 
 
 def lengths(cells: Tensor) -> Tensor:

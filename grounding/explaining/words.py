@@ -1,0 +1,50 @@
+"""What a picture says in words."""
+
+from __future__ import annotations
+
+from grounding.explaining.seeing import Seen
+from grounding.export import is_absent
+from grounding.types import Moment
+
+
+def span(moment: Moment) -> str:
+    """Start to end in seconds."""
+    return f"{moment.start:.1f}–{moment.end:.1f} s"
+
+
+def facts(seen: Seen) -> list[str]:
+    """Two lines: the query with its truth, the model with its answer."""
+    sample = seen.sample
+    asked = [f"query {sample.qid} of {seen.split}", f"recording {sample.vid}"]
+    asked += [f"{seen.line.duration:.1f} s"]
+    if sample.needs is not None:
+        asked.append(f"needs {sample.needs}")
+    there = ", ".join(map(span, sample.windows)) or "the moment is not there"
+    asked.append(f"truth: {there}")
+    if sample.glance is not None:
+        asked.append(f"glance at {sample.glance:.1f} s")
+    return [" · ".join(asked), " · ".join(_answered(seen))]
+
+
+def _answered(seen: Seen) -> list[str]:
+    prediction = seen.prediction
+    said = [f"run {seen.run}", f"head {seen.head}, weights of epoch {seen.epoch}"]
+    if prediction.moments:
+        best = prediction.moments[0]
+        iou = seen.iou(best)
+        said.append(f"best answer: {span(best)}, score {best.score:.2f}")
+        if iou is not None:
+            said.append(f"IoU {iou:.2f}")
+    if prediction.absent is not None:
+        verdict = "probably not there" if is_absent(prediction) else "there"
+        said.append(f"says: {verdict} (probability of absence {prediction.absent:.2f})")
+    return said
+
+
+def moved(seen: Seen) -> str | None:
+    """How many centres the prior has, and what became of those after the first epoch."""
+    if seen.history is None:
+        return None
+    first, last = seen.history[0], seen.history[-1]
+    came, went = int((last & ~first).sum()), int((first & ~last).sum())
+    return f"{first.sum()} after the first epoch, {last.sum()} now: {came} came, {went} went"
