@@ -34,6 +34,6 @@ def run(args: argparse.Namespace) -> int:
     )
     lacking = draw(seen, args.out)
     for note in (*seen.notes, *lacking):
-        say(f"not shown: {note}", args.quiet)
+        say(note, args.quiet)
     say(f"picture: {args.out}", args.quiet)
     return 0

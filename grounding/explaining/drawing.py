@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grounding.errors import BadInput
-from grounding.explaining import style, words
+from grounding.explaining import maps, style, tracks, words
 from grounding.explaining.seeing import Seen
 from grounding.files import atomic
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg")
-LEFT, RIGHT, EDGE = 1.9, 0.35, 0.35  # inches beside and around what is drawn
-MAPS = 4.75  # inches of a row of maps
+LEFT, RIGHT, EDGE = 1.95, 0.75, 0.35  # inches beside and around what is drawn
+MAPS = 3.95  # inches of a map
 GAP = 0.12
 
 
@@ -47,7 +47,7 @@ def draw(seen: Seen, path: str | Path) -> list[str]:
     import matplotlib
     from matplotlib import font_manager
 
-    look = {
+    look: Any = {
         "font.family": style.families(font_manager.get_font_names()),
         "font.size": style.TEXT,
         "text.color": style.INK,
@@ -67,22 +67,22 @@ def draw(seen: Seen, path: str | Path) -> list[str]:
             about: dict[str, Any] = {"Date": None} if kind == "svg" else {}
             _figure(seen).savefig(temporary, format=kind, dpi=style.DPI, metadata=about)
     if kind == "png" and any("missing from font" in str(w.message) for w in told):
-        return ["no installed font has some of the letters; --out FILE.svg keeps them as text"]
+        return ["No installed font has some of the letters; --out FILE.svg keeps them as text."]
     return []
 
 
 def _figure(seen: Seen) -> Figure:
     from matplotlib.figure import Figure
 
-    from grounding.explaining import maps, tracks
-
     title = style.wrap(seen.sample.query.text, 105, 3)
     lines = [line for fact in words.facts(seen) for line in style.wrap(fact, 185, 2)]
-    notes = [line for note in seen.notes for line in style.wrap(f"Not shown: {note}.", 185, 2)]
+    # beside the maps where one is lacking
+    told = () if 0 < len(seen.explained.maps) < maps.ACROSS else seen.notes
+    notes = [line for note in told for line in style.wrap(note, 185, 2)]
     rows = tracks.rows(seen)
     head = 0.34 * len(title) + 0.235 * len(lines) + 0.2
     foot = 0.55 + 0.235 * len(notes)
-    middle = MAPS + 0.75 if seen.explained.maps else 0.0
+    middle = MAPS + 1.15 if seen.explained.maps else 0.0
     height = EDGE + head + middle + sum(row.height + GAP for row in rows) + foot
 
     figure = Figure(figsize=(style.WIDE, height), facecolor=style.PAPER)
@@ -105,7 +105,8 @@ def _figure(seen: Seen) -> Figure:
         top += 0.235
     top += 0.16
     if seen.explained.maps:
-        maps.draw_maps(seen, place, top + 0.3, MAPS)
+        maps.draw_key(figure, seen, EDGE / style.WIDE, 1 - top / height)
+        maps.draw_maps(seen, place, top + 0.5, MAPS)
         top += middle
     width = style.WIDE - LEFT - RIGHT
     for row in rows:

@@ -37,4 +37,4 @@ def strip_of(folder: DatasetFolder, vid: str, duration: float) -> Strip | str | 
             edges = Timeline(duration, count).edges
             return Strip(reader.frames_at((edges[:-1] + edges[1:]) / 2).frames, edges)
     except UnreadableMedia as error:
-        return f"no pictures: {error.reason}"
+        return f"No pictures are shown: {error.reason}."

@@ -33,17 +33,18 @@ def recall(run: Path, training: Sequence[Sample], place: int) -> Memory | str:
     """
     path = run / "checkpoints" / "last.ckpt"
     if not path.is_file():
-        return "the run has no checkpoints/last.ckpt: what training remembers of this query is gone"
+        return "How the prior moved is not shown: the run has no checkpoints/last.ckpt."
     try:
         # only what is asked for is read: the optimizer's part can be large
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         state, data = checkpoint["head"], checkpoint["data"]
         epochs = int(checkpoint["epoch"]) + 1
-        history = history_of(checkpoint, place) if data == digest(training) else None
+        same = data == digest(training)
+        history = history_of(checkpoint, place) if same else None
     except Exception as error:  # zip, pickle and key errors alike: it is not what we wrote
         raise BadInput(
             f"{path}: damaged ({type(error).__name__}); delete it to draw without it"
         ) from None
-    if data != digest(training):
-        return "the training queries are others than those of the run: its memory is not of them"
+    if not same:
+        return "How the prior moved is not shown: the training queries have changed since the run."
     return Memory(state, epochs, history)

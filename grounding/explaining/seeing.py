@@ -43,7 +43,7 @@ class Seen:
         epochs: finished epochs of the memory; None where there is no memory of the query.
         history: (E, N) centres of the prior after each epoch, where they were kept.
         strip: pictures of the recording, where it has any.
-        notes: what the picture cannot show, and why.
+        notes: sentences on what the picture cannot show, and why.
     """
 
     run: str
@@ -147,21 +147,20 @@ def _dataset(trained_on: str | None, given: str | Path | None, run: Path) -> Dat
 def _memory(run: Path, folder: DatasetFolder, found: Found, head: Any) -> Memory | str | None:
     """Load what the head remembers; None where it never remembers anything."""
     assert isinstance(head, torch.nn.Module)
-    training = found.split == TRAINING
     samples = folder.samples(TRAINING) if TRAINING in folder.splits else []
     cast(Head, head).prepare(len(samples))
     if not cast(Head, head).training_state():
         return None
-    if not training:
-        return f"a query of {found.split}: training never met it, so nothing moved its prior"
     if found.sample.glance is None:
-        return "a query without a glance: training passed it over"
+        return "No prior is shown: the query has no glance for one to begin at."
+    if found.split != TRAINING:
+        return f"The prior did not move: training never met this query of {found.split}."
     memory = recall(run if run.is_dir() else run.parent, samples, found.place)
     if isinstance(memory, Memory):
         try:
             cast(Head, head).load_training_state(memory.state)
         except (KeyError, ValueError) as error:
-            return f"what training remembers does not fit this version ({error})"
+            return f"How the prior moved is not shown: its memory is of another version ({error})."
     return memory
 
 
@@ -179,7 +178,7 @@ def _asked(
     )
     if not isinstance(model.head, Explains):
         curve = Curve("curve", output.curve[0].cpu(), "seen")
-        return prediction, Explanation(charts=(Chart("clip and sentence", (curve,)),))
+        return prediction, Explanation(charts=(Chart("fit of each clip", (curve,)),))
     asked = Asked(
         model.clips(batch.clips),
         model.text(batch.words),

@@ -11,6 +11,7 @@ import numpy as np
 
 from grounding.explaining import style, words
 from grounding.explaining.seeing import Seen
+from grounding.export import is_absent
 from grounding.types import Moment
 from models.explanation import Chart, Role
 
@@ -20,6 +21,7 @@ COLOURS: dict[Role, str] = {
     "before": style.QUIET,
     "now": style.PRIOR,
 }
+PALE = "#d3e0eb"
 BAR = 0.24  # inches
 CHART = 1.0
 EPOCH = 0.085
@@ -43,9 +45,14 @@ def rows(seen: Seen) -> list[Row]:
     truth = lanes(seen.sample.windows)
     count = max(truth, default=0) + 1
     legend = [] if seen.sample.glance is None else [("◇", "glance", style.ACCENT)]
-    found.append(Row("truth", count * (BAR + 0.06), partial(_truth, seen=seen, at=truth), legend))
+    found.append(
+        Row("truth", max(count * (BAR + 0.06), 0.38), partial(_truth, seen=seen, at=truth), legend)
+    )
     answers = max(len(seen.prediction.moments), 1)
-    found.append(Row("answer", answers * (BAR + 0.06), partial(_answer, seen=seen)))
+    doubt = [("", "probably not there", style.ANSWER)] if is_absent(seen.prediction) else []
+    found.append(
+        Row("answer", max(answers * (BAR + 0.06), 0.38), partial(_answer, seen=seen), doubt)
+    )
     for chart in seen.explained.charts:
         found.append(Row(chart.title, CHART, partial(_chart, seen=seen, chart=chart), _key(chart)))
         if chart.marks and seen.history is not None:
@@ -75,6 +82,7 @@ def prepare(axes: Any, seen: Seen, last: bool) -> None:
     """An axis of seconds, with the true moments and the glance behind everything."""
     axes.set_xlim(0, seen.line.duration)
     axes.set_yticks([])
+    axes.yaxis.tick_right()
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(style.QUIET if last else style.FAINT)
@@ -89,10 +97,15 @@ def prepare(axes: Any, seen: Seen, last: bool) -> None:
 
 def label(figure: Any, row: Row, x: float, y: float, height: float) -> None:
     """The name of a row at its left, and what its colours mean below."""
-    figure.text(x, y, row.title, va="top", fontweight="bold", fontsize=style.TEXT)
-    for i, (sign, text, colour) in enumerate(row.legend, 1):
+    name = style.wrap(row.title, 19, 2)
+    for i, line in enumerate(name):
         below = y - i * 0.2 / height
-        figure.text(x, below, f"{sign} {text}", va="top", fontsize=style.SMALL, color=colour)
+        figure.text(x, below, line, va="top", fontweight="bold", fontsize=style.TEXT)
+    for i, (sign, text, colour) in enumerate(row.legend, len(name)):
+        below = y - i * 0.2 / height
+        figure.text(
+            x, below, f"{sign} {text}".lstrip(), va="top", fontsize=style.SMALL, color=colour
+        )
 
 
 def _strip(axes: Any, seen: Seen) -> None:
@@ -100,6 +113,7 @@ def _strip(axes: Any, seen: Seen) -> None:
     edges = seen.strip.edges
     for start, end, picture in zip(edges[:-1], edges[1:], seen.strip.pictures, strict=True):
         axes.imshow(picture, extent=(start, end, 0, 1), aspect="auto", zorder=2)
+        axes.axvline(end, color=style.PAPER, lw=2, zorder=3)
     axes.set_xlim(0, seen.line.duration)
     axes.set_ylim(0, 1)
 
@@ -110,7 +124,7 @@ def _truth(axes: Any, seen: Seen, at: Sequence[int]) -> None:
     for window, lane in zip(seen.sample.windows, at, strict=True):
         axes.barh(
             lane + 0.5, window.length, BAR / (BAR + 0.06), window.start,
-            color=style.INK, ec="#6a6c75", hatch="///", lw=0, zorder=2,
+            color=style.INK, ec=style.INK, lw=1.4, hatch="///", hatchcolor=style.QUIET, zorder=2,
         )  # fmt: skip
     if not seen.sample.windows:
         axes.text(0, 0.5, " the moment is not there", va="center", fontsize=style.SMALL)
@@ -128,7 +142,8 @@ def _answer(axes: Any, seen: Seen) -> None:
     for i, moment in enumerate(moments):
         axes.barh(
             i + 0.5, moment.length, BAR / (BAR + 0.06), moment.start,
-            color=style.ANSWER if i == 0 else "#d3e0eb", ec=style.ANSWER, lw=1.4, zorder=2,
+            color=PALE if i or is_absent(seen.prediction) else style.ANSWER,
+            ec=style.ANSWER, lw=1.4, zorder=2,
         )  # fmt: skip
         iou = seen.iou(moment)
         said = f"{i + 1}: {words.span(moment)}, score {moment.score:.2f}"
@@ -170,8 +185,8 @@ def _chart(axes: Any, seen: Seen, chart: Chart) -> None:
         at = middles[marks.clips.numpy()]
         face = style.PAPER if marks.role == "before" else COLOURS[marks.role]
         axes.plot(
-            at, np.full(len(at), low - 0.09 * room), "^", ms=6,
-            mfc=face, mec=COLOURS[marks.role], zorder=4 - (marks.role == "now"),
+            at, np.full(len(at), low - 0.09 * room), "^", ms=10 if marks.role == "before" else 5,
+            mfc=face, mec=COLOURS[marks.role], zorder=3 + (marks.role == "now"),
         )  # fmt: skip
     axes.set_yticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"], fontsize=style.SMALL)
     axes.tick_params(axis="y", length=0)
@@ -182,7 +197,7 @@ def _history_row(seen: Seen) -> Row:
     epochs = len(seen.history)
     height = float(np.clip(EPOCH * epochs, 0.6, 1.8))
     told = words.moved(seen) or ""
-    legend = [("■", line, style.PRIOR) for line in style.wrap(told, 24, 3)]
+    legend = [("", line, style.PRIOR) for line in style.wrap(told, 24, 3)]
     return Row("centres, by epoch", height, partial(_history, seen=seen), legend)
 
 
@@ -193,10 +208,10 @@ def _history(axes: Any, seen: Seen) -> None:
     epochs = len(seen.history)
     axes.imshow(
         seen.history, extent=(0, seen.line.duration, epochs, 0), aspect="auto",
-        cmap=ListedColormap([style.PAPER, style.PRIOR]), vmin=0, vmax=1,
+        cmap=ListedColormap(["none", style.PRIOR]), vmin=0, vmax=1,
         interpolation="none", zorder=0.5, alpha=0.85,
     )  # fmt: skip
     axes.set_xlim(0, seen.line.duration)
     axes.set_ylim(epochs, 0)
-    axes.set_yticks([0.5, epochs - 0.5], labels=["1", str(epochs)], fontsize=style.SMALL)
+    axes.set_yticks([0.5, epochs - 0.5], labels=["epoch 1", str(epochs)], fontsize=style.SMALL)
     axes.tick_params(axis="y", length=0)

@@ -9,7 +9,8 @@ from grounding.types import Moment
 
 def span(moment: Moment) -> str:
     """Start to end in seconds."""
-    return f"{moment.start:.1f}–{moment.end:.1f} s"
+    digits = 1 if moment.length >= 1 else 2
+    return f"{moment.start:.{digits}f}–{moment.end:.{digits}f} s"
 
 
 def facts(seen: Seen) -> list[str]:

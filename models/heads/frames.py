@@ -130,16 +130,16 @@ class Frames(Stateless, nn.Module):
         curve = self.curve(asked.clips, asked.sentence, torch.zeros_like(asked.glance).long())
         soft = smooth(curve, mask, settings.smoothing)
         usual = float(level(soft, mask, *settings.quantiles))
-        fits = (Curve("cosine", curve[0], "seen"),)
+        fits = [Curve("cosine", soft[0], "seen")]
         if settings.smoothing > 1:
-            fits = (Curve("smoothed", soft[0], "seen"), Curve("each clip", curve[0], "detail"))
-        charts = [Chart("clip and sentence", fits, level=("usual level", usual))]
+            fits.append(Curve("before smoothing", curve[0], "detail"))
+        charts = [Chart("fit of each clip", tuple(fits), level=("usual level", usual))]
         if not asked.glance.isnan():
             distance = (clip_centres(mask) - asked.glance[:, None]).abs()
             wanted = [self._wanted(distance, mask, curve, e)[0] for e in (0, asked.epoch)]
             before, now = (w / w.sum().clamp(min=1e-12) for w in wanted)
             pulls = (Curve("when training began", before, "before"), Curve("now", now, "now"))
-            charts.append(Chart("what training wants", pulls))
+            charts.append(Chart("weight in training", pulls))
         return Explanation(charts=tuple(charts))
 
 

@@ -213,7 +213,7 @@ class Glance(nn.Module):
         return GroundingOutput(spans, scores, diagonal, -scores[:, 0] / self.settings.temperature)
 
     def _judge(self, clips: Padded, sentence: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
-        """(Q, P) cosine of the sentence and each cell of its video, and (Q, P) the cells' scores."""
+        """(Q, P) cosine of the sentence and each cell of its video, (Q, P) the cells' scores."""
         cells = self.embed(clips)
         text = F.normalize(self.project_sentence(sentence), dim=-1)
         cosine = torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
