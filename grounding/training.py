@@ -23,13 +23,13 @@ from grounding import config, model_file
 from grounding.annotations import write_predictions
 from grounding.answers import answers_of
 from grounding.calibrating import calibrate
+from grounding.centre_history import CentreHistory
 from grounding.dataset import ClipTable, DatasetFolder, QueryData, load_clips
 from grounding.decode import Calibration
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput, Interrupted
 from grounding.features import FeatureStore, Progress
 from grounding.files import atomic, write_text
-from grounding.history import CentreHistory
 from grounding.predict import answer
 from grounding.report import Report, evaluate, metrics_of
 from grounding.scoring import score, truth_of

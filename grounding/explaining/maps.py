@@ -9,7 +9,7 @@ import numpy as np
 
 from grounding.explaining import style
 from grounding.explaining.seeing import Seen
-from grounding.timeline import Floats
+from grounding.timeline import Floats, Ints
 from models.explanation import Map
 
 Place = Callable[[float, float, float, float], Any]  # left, top, width, height in inches -> axes
@@ -77,19 +77,27 @@ def limits(each: Map) -> tuple[float, float]:
 
 def close_up(seen: Seen, each: Map) -> tuple[int, int] | None:
     """First and last clip of the square that holds the best answer, the true moment nearest to it
-    and the positives, where it is a small part of the map.
+    and the positives, or these without the answer; None where that is a large part of the map.
     """
-    best, clips = seen.answer_cells[:1], seen.line.clips
-    everywhere = each.cells.numpy()
-    away = np.abs(everywhere[seen.truth_cells][:, None] - everywhere[best]).sum((1, 2))
-    truth = seen.truth_cells[np.argsort(away, kind="stable")[:1]]
-    cells = everywhere[[*truth, *best, *np.flatnonzero(each.chosen.numpy())]]
+    cells = each.cells.numpy()
+    best = seen.answer_cells[:1]
+    away = np.abs(cells[seen.truth_cells][:, None] - cells[best]).sum((1, 2))
+    sought = [*seen.truth_cells[np.argsort(away, kind="stable")[:1]]]
+    sought += [*np.flatnonzero(each.chosen.numpy())]
+    for marked in ([*sought, *best], sought):
+        part = _around(cells[marked], seen.line.clips)
+        if part is not None:
+            return part
+    return None
+
+
+def _around(cells: Ints, clips: int) -> tuple[int, int] | None:
     if not len(cells):
         return None
     low, high = int(cells.min()), int(cells.max())
-    around = max(2, (high - low) // 5)
-    low, high = max(low - around, 0), min(high + around, clips - 1)
-    return (low, high) if (high - low + 1) <= clips * LARGEST else None
+    more = max(2, (high - low) // 5)
+    low, high = max(low - more, 0), min(high + more, clips - 1)
+    return (low, high) if high - low + 1 <= clips * LARGEST else None
 
 
 def _draw(axes: Any, seen: Seen, each: Map, ends: tuple[float, float]) -> None:
@@ -165,6 +173,12 @@ def _outline(axes: Any, seen: Seen, each: Map, named: bool) -> None:
     _glance(axes, seen)
     for cell in seen.truth_cells.tolist():
         box(cell, style.INK, 2.2, -0.14)
+    if not named and len(seen.answer_cells):
+        note = axes.annotate(
+            "1", cells[seen.answer_cells[0]] + side, xytext=(3, 1), textcoords="offset points",
+            fontsize=style.TEXT, fontweight="bold", color=style.ANSWER, zorder=7,
+        )  # fmt: skip
+        note.set_path_effects(_halo(2.5))
     answers = list(enumerate(seen.answer_cells.tolist(), 1))[: None if named else 1]
     for rank, cell in reversed(answers):
         box(cell, style.ANSWER, 1.6, 0.06, style.PAPER)

@@ -197,7 +197,7 @@ def _history_row(seen: Seen) -> Row:
     epochs = len(seen.history)
     height = float(np.clip(EPOCH * epochs, 0.6, 1.8))
     told = words.moved(seen) or ""
-    legend = [("", line, style.PRIOR) for line in style.wrap(told, 24, 3)]
+    legend = [("", line, style.PRIOR) for line in style.wrap(told, 22, 3)]
     return Row("centres, by epoch", height, partial(_history, seen=seen), legend)
 
 
