@@ -41,7 +41,7 @@ bench: $(READY)
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
 
-# of every page, from what `make demo` made; needs a Chromium
+# of every page and of one explained query, from what `make demo` made; needs a Chromium
 screenshots: $(READY)
 	$(BIN)/python -m tests.screenshots --dir $(DIR)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg")
-LEFT, RIGHT, EDGE = 1.95, 0.75, 0.35  # inches beside and around what is drawn
+EDGE = 0.35  # inches around what is drawn
 MAPS = 3.95  # inches of a map
 GAP = 0.12
 
@@ -108,9 +108,8 @@ def _figure(seen: Seen) -> Figure:
         maps.draw_key(figure, seen, EDGE / style.WIDE, 1 - top / height)
         maps.draw_maps(seen, place, top + 0.5, MAPS)
         top += middle
-    width = style.WIDE - LEFT - RIGHT
     for row in rows:
-        axes = place(LEFT, top, width, row.height)
+        axes = place(tracks.LEFT, top, tracks.WIDTH, row.height)
         tracks.prepare(axes, seen, last=row is rows[-1])
         row.draw(axes)
         tracks.label(figure, row, EDGE / style.WIDE, 1 - (top + 0.02) / height, height)

@@ -108,7 +108,7 @@ def _draw(axes: Any, seen: Seen, each: Map, ends: tuple[float, float]) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     part = close_up(seen, each)
-    _outline(axes, seen, each, named=part is None)
+    _outline(axes, seen, each, part)
     if part is not None:
         _enlarge(
             axes, seen, each, ends, (part[0] * duration / clips, (part[1] + 1) * duration / clips)
@@ -148,46 +148,55 @@ def _enlarge(
     _cells(corner, seen, each, ends)
     corner.set_xlim(low, high)
     corner.set_ylim(low, high)
-    _outline(corner, seen, each, named=True)
+    _outline(corner, seen, each)
     corner.tick_params(length=2)
     for side in corner.spines.values():
         side.set_color(style.QUIET)
 
 
-def _outline(axes: Any, seen: Seen, each: Map, named: bool) -> None:
-    """Outlines of cells; `named` = all of them, with the answers' ranks."""
+def _outline(axes: Any, seen: Seen, each: Map, apart: tuple[int, int] | None = None) -> None:
+    """Outlines of cells with the answers' ranks; positives, and answers other than the best, only
+    where they are not shown `apart`, between these two clips.
+    """
     from matplotlib.patches import Rectangle
 
     side = seen.line.duration / seen.line.clips
-    cells, whole = each.cells.numpy() * side, axes.get_xlim()[1] - axes.get_xlim()[0]
+    index, pixels = each.cells.numpy(), _pixels(axes, side)
 
     def box(cell: int, colour: str, width: float, inside: float, face: str = "none") -> None:
-        at, long = cells[cell] + inside * side, side * (1 - 2 * inside)
+        at, long = (index[cell] + inside) * side, side * (1 - 2 * inside)
         patch = Rectangle(at, long, long, fc=face, ec=colour, lw=width, zorder=5)
         patch.set_path_effects(_halo(width + 1.6))
         axes.add_patch(patch)
 
-    if named:
-        for cell in np.flatnonzero(each.chosen.numpy()).tolist():
+    def is_apart(cell: int) -> bool:
+        return apart is not None and apart[0] <= index[cell, 0] and index[cell, 1] <= apart[1]
+
+    for cell in np.flatnonzero(each.chosen.numpy()).tolist():
+        if not is_apart(cell):
             box(cell, style.CHOSEN, 1.3, 0.14)
     _glance(axes, seen)
     for cell in seen.truth_cells.tolist():
         box(cell, style.INK, 2.2, -0.14)
-    if not named and len(seen.answer_cells):
-        note = axes.annotate(
-            "1", cells[seen.answer_cells[0]] + side, xytext=(3, 1), textcoords="offset points",
-            fontsize=style.TEXT, fontweight="bold", color=style.ANSWER, zorder=7,
-        )  # fmt: skip
-        note.set_path_effects(_halo(2.5))
-    answers = list(enumerate(seen.answer_cells.tolist(), 1))[: None if named else 1]
-    for rank, cell in reversed(answers):
+    for rank, cell in reversed(list(enumerate(seen.answer_cells.tolist(), 1))):
+        if rank > 1 and is_apart(cell):
+            continue
         box(cell, style.ANSWER, 1.6, 0.06, style.PAPER)
-        if named and side / whole * axes.bbox.width >= LEAST:
-            x, y = cells[cell] + side / 2
-            axes.text(
-                x, y, str(rank), ha="center", va="center_baseline", fontsize=style.SMALL,
-                fontweight="bold", color=style.ANSWER, zorder=7, clip_on=True,
-            )  # fmt: skip
+        inside = pixels >= LEAST
+        note = axes.annotate(
+            str(rank), (index[cell] + (0.5 if inside else 1.0)) * side,
+            xytext=(0, 0) if inside else (2, 0), textcoords="offset points",
+            ha="center" if inside else "left", va="center_baseline" if inside else "bottom",
+            fontsize=style.SMALL, fontweight="bold", color=style.ANSWER, zorder=7, clip_on=True,
+        )  # fmt: skip
+        if not inside:
+            note.set_path_effects(_halo(2.5))
+
+
+def _pixels(axes: Any, side: float) -> float:
+    """How wide a cell of so many seconds is drawn."""
+    low, high = axes.get_xlim()
+    return float(side / (high - low) * axes.bbox.width)
 
 
 def _glance(axes: Any, seen: Seen) -> None:

@@ -183,7 +183,7 @@ def _asked(
         model.clips(batch.clips),
         model.text(batch.words),
         batch.glance,
-        None if place is None else torch.tensor([place]),
+        None if place is None else torch.tensor([place], device=device),
         max(trained.epoch - 1, 0),
     )
     return prediction, on_cpu(model.head.explain(asked))

@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from grounding.explaining import style, words
+from grounding.explaining.frames import LONG, Strip
 from grounding.explaining.seeing import Seen
 from grounding.export import is_absent
 from grounding.types import Moment
@@ -21,9 +23,12 @@ COLOURS: dict[Role, str] = {
     "before": style.QUIET,
     "now": style.PRIOR,
 }
+LEFT, RIGHT = 1.95, 0.75  # inches beside the rows
 PALE = "#d3e0eb"
 BAR = 0.24  # inches
 CHART = 1.0
+WIDTH = style.WIDE - LEFT - RIGHT
+PICTURES = WIDTH / LONG
 EPOCH = 0.085
 
 
@@ -41,7 +46,7 @@ def rows(seen: Seen) -> list[Row]:
     """All rows of a picture, from top to bottom."""
     found = []
     if seen.strip is not None:
-        found.append(Row("recording", style.WIDE / 17, partial(_strip, seen=seen)))
+        found.append(Row("recording", PICTURES, partial(_strip, strip=seen.strip, seen=seen)))
     truth = lanes(seen.sample.windows)
     count = max(truth, default=0) + 1
     legend = [] if seen.sample.glance is None else [("◇", "glance", style.ACCENT)]
@@ -56,7 +61,7 @@ def rows(seen: Seen) -> list[Row]:
     for chart in seen.explained.charts:
         found.append(Row(chart.title, CHART, partial(_chart, seen=seen, chart=chart), _key(chart)))
         if chart.marks and seen.history is not None:
-            found.append(_history_row(seen))
+            found.append(_history_row(seen.history, seen))
     return found
 
 
@@ -108,10 +113,9 @@ def label(figure: Any, row: Row, x: float, y: float, height: float) -> None:
         )
 
 
-def _strip(axes: Any, seen: Seen) -> None:
-    assert seen.strip is not None
-    edges = seen.strip.edges
-    for start, end, picture in zip(edges[:-1], edges[1:], seen.strip.pictures, strict=True):
+def _strip(axes: Any, strip: Strip, seen: Seen) -> None:
+    edges = strip.edges
+    for start, end, picture in zip(edges[:-1], edges[1:], strip.pictures, strict=True):
         axes.imshow(picture, extent=(start, end, 0, 1), aspect="auto", zorder=2)
         axes.axvline(end, color=style.PAPER, lw=2, zorder=3)
     axes.set_xlim(0, seen.line.duration)
@@ -192,22 +196,19 @@ def _chart(axes: Any, seen: Seen, chart: Chart) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _history_row(seen: Seen) -> Row:
-    assert seen.history is not None
-    epochs = len(seen.history)
-    height = float(np.clip(EPOCH * epochs, 0.6, 1.8))
-    told = words.moved(seen) or ""
-    legend = [("", line, style.PRIOR) for line in style.wrap(told, 22, 3)]
-    return Row("centres, by epoch", height, partial(_history, seen=seen), legend)
+def _history_row(history: npt.NDArray[np.bool_], seen: Seen) -> Row:
+    height = float(np.clip(EPOCH * len(history), 0.85, 1.8))
+    legend = [("", line, style.PRIOR) for line in words.moved(history)]
+    draw = partial(_history, seen=seen, history=history)
+    return Row("centres, by epoch", height, draw, legend)
 
 
-def _history(axes: Any, seen: Seen) -> None:
+def _history(axes: Any, seen: Seen, history: npt.NDArray[np.bool_]) -> None:
     from matplotlib.colors import ListedColormap
 
-    assert seen.history is not None
-    epochs = len(seen.history)
+    epochs = len(history)
     axes.imshow(
-        seen.history, extent=(0, seen.line.duration, epochs, 0), aspect="auto",
+        history, extent=(0, seen.line.duration, epochs, 0), aspect="auto",
         cmap=ListedColormap(["none", style.PRIOR]), vmin=0, vmax=1,
         interpolation="none", zorder=0.5, alpha=0.85,
     )  # fmt: skip

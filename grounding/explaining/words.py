@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from grounding.explaining.seeing import Seen
 from grounding.export import is_absent
 from grounding.types import Moment
@@ -42,10 +45,12 @@ def _answered(seen: Seen) -> list[str]:
     return said
 
 
-def moved(seen: Seen) -> str | None:
-    """How many centres the prior has, and what became of those after the first epoch."""
-    if seen.history is None:
-        return None
-    first, last = seen.history[0], seen.history[-1]
+def moved(history: npt.NDArray[np.bool_]) -> list[str]:
+    """(E, N) centres of a prior after each epoch -> what became of those of the first epoch.
+
+    >>> moved(np.array([[True, True, False], [False, True, True]]))
+    ['2 after epoch 1', '2 now', '1 came, 1 went']
+    """
+    first, last = history[0], history[-1]
     came, went = int((last & ~first).sum()), int((first & ~last).sum())
-    return f"{first.sum()} after the first epoch, {last.sum()} now: {came} came, {went} went"
+    return [f"{first.sum()} after epoch 1", f"{last.sum()} now", f"{came} came, {went} went"]
