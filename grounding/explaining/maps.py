@@ -107,7 +107,8 @@ def _draw(axes: Any, seen: Seen, each: Map, ends: tuple[float, float]) -> None:
     axes.set_xlabel("starts at (s)", fontsize=style.SMALL)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    part = close_up(seen, each)
+    small = _pixels(axes, duration / clips) < LEAST
+    part = close_up(seen, each) if small else None
     _outline(axes, seen, each, part)
     if part is not None:
         _enlarge(
@@ -149,6 +150,7 @@ def _enlarge(
     corner.set_xlim(low, high)
     corner.set_ylim(low, high)
     _outline(corner, seen, each)
+    corner.yaxis.tick_right()  # beside it, where no cell is
     corner.tick_params(length=2)
     for side in corner.spines.values():
         side.set_color(style.QUIET)

@@ -103,6 +103,8 @@ def explain(
     cells = line.cells_to_seconds(maps[0].cells.numpy()) if maps else np.zeros((0, 2))
     strip = strip_of(folder, found.sample.vid, duration)
     notes = [note for note in (memory, strip) if isinstance(note, str)]
+    if isinstance(memory, Memory) and memory.history is None:
+        notes.append("The centres of each epoch are not shown: the run did not keep them.")
     return Seen(
         run=Path(run).resolve().name,
         head=trained.settings.head,

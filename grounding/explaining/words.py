@@ -32,7 +32,10 @@ def facts(seen: Seen) -> list[str]:
 
 def _answered(seen: Seen) -> list[str]:
     prediction = seen.prediction
-    said = [f"run {seen.run}", f"head {seen.head}, weights of epoch {seen.epoch}"]
+    method = f"head {seen.head}, weights of epoch {seen.epoch}"
+    if seen.epochs is not None:
+        method += f", prior of epoch {seen.epochs}"
+    said = [f"run {seen.run}", method]
     if prediction.moments:
         best = prediction.moments[0]
         iou = seen.iou(best)

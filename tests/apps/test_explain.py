@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
+import torch
 from PIL import Image
 
 from apps.cli import main
 from grounding.explaining import explain
+from grounding.history import KEY
 from grounding.predict import Grounder
 from tests.test_training import ROOT
 
@@ -93,6 +95,16 @@ def test_without_its_checkpoint_a_run_says_what_it_has_forgotten(copied, corpus)
     seen = explain(copied, str(rows(corpus, "train")[0]["qid"]))
     assert seen.history is None and len(seen.explained.maps) == 2
     assert "no checkpoints/last.ckpt" in seen.notes[0]
+
+
+def test_a_run_from_before_the_history_was_kept_shows_the_rest(copied, corpus):
+    path = copied / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["callbacks"][KEY]
+    torch.save(checkpoint, path)
+    seen = explain(copied, str(rows(corpus, "train")[0]["qid"]))
+    assert len(seen.explained.maps) == 3 and seen.history is None
+    assert "did not keep them" in seen.notes[0]
 
 
 def test_the_memory_of_other_queries_is_not_taken_for_this_ones(run, corpus, tmp_path):

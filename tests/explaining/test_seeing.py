@@ -61,8 +61,8 @@ def test_the_words_say_what_was_asked_and_what_came_back():
         "· glance at 3.0 s"
     )
     assert second == (
-        "run d3g · head glance, weights of epoch 3 · best answer: 2.0–4.0 s, score 0.80 · IoU 0.50 "
-        "· says: there (probability of absence 0.12)"
+        "run d3g · head glance, weights of epoch 3, prior of epoch 2 · best answer: 2.0–4.0 s, "
+        "score 0.80 · IoU 0.50 · says: there (probability of absence 0.12)"
     )
 
 

@@ -134,7 +134,7 @@ def test_the_frames_head_shows_its_curve_its_level_and_what_training_wants():
     frames = Frames(settings, 3, 3).eval()
     question = asked(glance=0.375, epoch=6)  # the middle of clip 1
     fits, wanted = frames.explain(question).charts
-    curve = frames.curve(question.clips, question.sentence, torch.tensor([0]))[0]
+    curve = frames.curve(question.clips, question.sentence, torch.tensor([0]))[0].detach()
     assert torch.allclose(fits.curves[0].values, curve)
     assert fits.level[1] == pytest.approx(float(curve.max() + curve.min()) / 2)
     bump = torch.tensor([math.exp(-0.5), 1, math.exp(-0.5), math.exp(-2)])  # sigma is one clip
