@@ -42,7 +42,7 @@ figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
 	$(BIN)/python -m tests.benchmarks.supervisions
 
-# of every page, from what `make demo` made; needs a Chromium
+# of every page and of one explained query, from what `make demo` made; needs a Chromium
 screenshots: $(READY)
 	$(BIN)/python -m tests.screenshots --dir $(DIR)
 

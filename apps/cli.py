@@ -25,6 +25,7 @@ COMMANDS = {
     "weights": "what an encoder's name needs, where it looks, whether it is there",
     "features": "extract features of a dataset's recordings, or of media files, once",
     "app": "open the explorer: predictions against the truth, on screen",
+    "explain": "draw what a run saw for one query",
     "evaluate": "score a prediction file against annotations",
     "annotations": "turn annotations of one format into another, or list what is wrong with them",
 }

@@ -18,7 +18,7 @@ from grounding.errors import BadInput
 from grounding.features import Features, FeatureStore, Progress
 from grounding.media import RECORDINGS
 from grounding.settings import BatchOf, Supervision
-from grounding.supervision import Supervised
+from grounding.supervision import Supervised, facts_of
 from grounding.timeline import Timeline
 from grounding.types import Sample
 from models.encoders.text import Sentences
@@ -96,6 +96,14 @@ def pool(features: Features, timeline: Timeline) -> npt.NDArray[np.float32]:
     mean = (total[starts[1:]] - total[starts[:-1]]) / np.maximum(count, 1)[:, None]
     shown = np.clip(starts[:-1] - 1, 0, rows - 1)
     return np.where(count[:, None] > 0, mean, x[shown]).astype(np.float32)
+
+
+def digest(samples: Sequence[Sample], supervision: Supervision) -> str:
+    """What tells these queries from others: who, what, where, in which order, and all that a
+    training under `supervision` knows of them.
+    """
+    rows = [(s.qid, s.vid, s.query.text, facts_of(s, supervision)) for s in samples]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -189,12 +197,8 @@ class QueryData:
         self.tokens = words([s.query.text for s in self.samples])
 
     def digest(self) -> str:
-        """What tells these queries from others: who, what, where, in which order, and all that is
-        known of them.
-        """
-        facts = self.supervised.facts
-        rows = [(s.qid, s.vid, s.query.text, f) for s, f in zip(self.samples, facts, strict=True)]
-        return hashlib.sha256(repr(rows).encode()).hexdigest()
+        """What tells these queries from others."""
+        return digest(self.samples, self.supervised.supervision)
 
     def batch(self, index: Tensor) -> Batch:
         """The queries at `index` (Q,) and the videos they need, each once."""

@@ -146,6 +146,7 @@ class Supervised:
     ) -> None:
         """`absence`: what is not there is used too."""
         self.clips = clips
+        self.supervision: Supervision = supervision
         self.facts = [facts_of(sample, supervision) for sample in samples]
         known = [f or Facts() for f in self.facts]
         lines = [Timeline(duration, 1) for duration in durations]

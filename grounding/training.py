@@ -23,6 +23,7 @@ from torch import Tensor
 from grounding import config, model_file
 from grounding.annotations import write_predictions
 from grounding.calibrating import calibrate
+from grounding.centre_history import CentreHistory
 from grounding.dataset import ClipTable, DatasetFolder, QueryData
 from grounding.decode import Calibration
 from grounding.errors import BadInput, Interrupted
@@ -265,6 +266,7 @@ def _fit(
             logger=_tensorboard(run) if ranks.is_first else False,
             callbacks=[
                 Thaw(trained.words, trained.settings.text.frozen, (module.data, val)),
+                CentreHistory(),
                 RunWriter(run, trained, val, done),
             ],
             enable_checkpointing=False,

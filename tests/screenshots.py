@@ -1,4 +1,4 @@
-"""Pictures of every page for the README: `make screenshots`, after `make demo`."""
+"""Pictures of every page, and of one explained query: `make screenshots`, after `make demo`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.annotations import read_samples
+from grounding.explaining import draw, explain
 from grounding.media.probe import probe
 from tests.apps.explorer.driving import ROOT, Server, chromium, chromium_path
 
@@ -36,6 +37,7 @@ def main() -> None:
         "compare": ("compare?set=sample%2Ftest", "[data-testid=stVegaLiteChart]", None),
     }
     args.out.mkdir(parents=True, exist_ok=True)
+    explained(args.dir, args.out / "explain.png")
     with tempfile.TemporaryDirectory() as workspace, chromium(browser_path) as browser:
         server = Server(Path(workspace), args.dir.resolve(), *args.paths).wait()
         try:
@@ -54,6 +56,15 @@ def main() -> None:
             server.stop()
 
 
+def explained(folder: Path, out: Path) -> None:
+    """What the demo's model saw for a training query that happens more than once."""
+    samples = read_samples(folder / "sample" / "annotations" / "train.jsonl")
+    several = next(s for s in samples if len(s.windows) > 1 and s.glance is not None)
+    seen = explain(folder / "run", str(several.qid), dataset=folder / "sample")
+    draw(seen, out)
+    shrink(out)
+
+
 def is_wide(folder: Path, vid: str) -> bool:
     """Whether a recording fits a page better than a phone."""
     info = probe(folder / "sample" / "media" / f"{vid}.mp4")
@@ -61,9 +72,7 @@ def is_wide(folder: Path, vid: str) -> bool:
 
 
 def take(page: Any, selector: str, ready: str | None, out: Path) -> None:
-    """Wait until the page shows what it is about, then keep a picture of 256 colours."""
-    from PIL import Image
-
+    """Wait until the page shows what it is about, then keep a picture."""
     found = page.locator(selector).first
     found.wait_for(timeout=120_000)
     if ready:
@@ -72,6 +81,13 @@ def take(page: Any, selector: str, ready: str | None, out: Path) -> None:
     page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
     page.screenshot(path=out)
+    shrink(out)
+
+
+def shrink(out: Path) -> None:
+    """Leave a picture 256 colours; stop where it is still large."""
+    from PIL import Image
+
     with Image.open(out) as picture:
         picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
     size = out.stat().st_size

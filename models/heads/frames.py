@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.explanation import Asked, Chart, Curve, Explanation
 from models.heads.contrast import Contrast, ContrastSettings
 from models.heads.registry import register
 from models.records import Batch, GroundingOutput, Padded
-from models.runs import answer_with_runs, lift
+from models.runs import answer_with_runs, level, lift, smooth
 from models.targets import ClipTargets, absence_loss, clip_targets
 
 
@@ -84,12 +85,15 @@ class Frames(nn.Module):
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """Contrast each query with its own clips and all clips of the batch; a scalar."""
+        return self.attract(clips, sentence, batch, self._targets(clips, sentence, batch, epoch))
+
+    @torch.no_grad()
+    def _targets(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> ClipTargets:
         s = self.settings
         own = clips.mask[batch.video]
-        fit = self.curve(clips, sentence, batch.video).detach() / s.temperature
+        fit = self.curve(clips, sentence, batch.video) / s.temperature
         sharpen = epoch >= s.sharpen
-        targets = clip_targets(batch, own, fit, sigma=s.sigma, apart=s.apart, sharpen=sharpen)
-        return self.attract(clips, sentence, batch, targets)
+        return clip_targets(batch, own, fit, sigma=s.sigma, apart=s.apart, sharpen=sharpen)
 
     def attract(
         self, clips: Padded, sentence: Tensor, batch: Batch, targets: ClipTargets
@@ -126,3 +130,37 @@ class Frames(nn.Module):
         x = F.normalize(self.project_clips(clips.x), dim=-1)[video]
         s = F.normalize(self.project_sentence(sentence), dim=-1)
         return torch.einsum("qld,qd->ql", x, s) * clips.mask[video]
+
+    def explain(self, asked: Asked) -> Explanation:
+        """The similarity over time with the level above which clips speak for the moment, and how
+        much training wants of each clip.
+        """
+        targets = [
+            self._targets(asked.clips, asked.sentence, asked.batch, epoch)
+            for epoch in (0, asked.epoch)
+        ]
+        pulls = pull_chart(*(each.weight[0] for each in targets))
+        return Explanation(charts=(self.fit_chart(asked), *([pulls] if pulls else [])))
+
+    @torch.no_grad()
+    def fit_chart(self, asked: Asked) -> Chart:
+        """The similarity over time and the level above which clips speak for the moment."""
+        settings, mask = self.settings, asked.clips.mask
+        curve = self.curve(asked.clips, asked.sentence, asked.batch.video)
+        soft = smooth(curve, mask, settings.smoothing)
+        usual = float(level(soft, mask, *settings.quantiles))
+        fits = [Curve("cosine", soft[0], "seen")]
+        if settings.smoothing > 1:
+            fits.append(Curve("before smoothing", curve[0], "detail"))
+        return Chart("fit of each clip", tuple(fits), level=("usual level", usual))
+
+
+def pull_chart(before: Tensor, now: Tensor) -> Chart | None:
+    """(L,) each -> how much each clip of the video is to attract the sentence; None if nothing is
+    wanted.
+    """
+    if not bool((before > 0).any()):
+        return None
+    shares = [w / w.sum().clamp(min=1e-12) for w in (before, now)]
+    curves = Curve("when training began", shares[0], "before"), Curve("now", shares[1], "now")
+    return Chart("weight in training", curves)

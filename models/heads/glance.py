@@ -16,42 +16,33 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.boundaries import refine
 from models.cells import Cells
-from models.gather import each_own
+from models.explanation import Asked, Explanation, Map
+from models.heads.cell_map import CellMap, MapSettings, choose_positives
 from models.heads.contrast import Contrast, ContrastSettings
-from models.heads.frames import Frames, FramesSettings
+from models.heads.frames import Frames, FramesSettings, pull_chart
 from models.heads.registry import register
 from models.posterior import posterior
 from models.prior import Adjustment, gaussian, like_glance, like_sentence
-from models.proposals import Proposals, Stack
+from models.prior_charts import prior_charts
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import lift
-from models.targets import CellTargets, absence_loss, cell_targets, clip_targets, kinds
+from models.targets import CellTargets, ClipTargets, cell_targets, clip_targets, kinds
 
 
 @dataclass(frozen=True)
-class GlanceSettings(ContrastSettings):
-    """Settings of D3G; shares are of the video's length.
+class GlanceSettings(MapSettings):
+    """Settings of D3G beside those of the map; shares are of the video's length.
 
     Attributes:
         clips: N, the side of the map; equals `features.clips` after pooling.
         diagonals: counts of the sparse pattern; [15] at 16 clips, [15, 8, 8] at 64 are the
             published ones.
         map: weight of the map in a cell's score; 0 = there is none.
-        width: channels of the map's network.
-        kernel: of its convolutions, odd.
-        layers: how many; 0 leaves each cell alone.
-        stack: `residual` = each layer adds to what is there; `published` = convolution after
-            convolution, as in the paper.
-        embedding: size of the common space.
-        temperature: tau of the map's contrast.
         sigma: spread of the prior's Gaussian, on [-1, 1]; in seconds with `seconds`.
-        positives: k, how many cells are positives of a query in the map's contrast.
-        compete: these stand in one softmax with each other, as published.
         adjust: move the prior's centres (DGA).
         follow: after what: `clips` = what looks like the glanced clip, as published; `text` = what
             fits the sentence as well as it, which needs the evidence.
@@ -70,21 +61,12 @@ class GlanceSettings(ContrastSettings):
         refine: place boundaries between clips, where the evidence changes sign.
         overlap_low, overlap_high: IoU with a true moment that counts as 0 and as 1, where training
             knows boundaries.
-        absence: weight of the loss of queries about what is not there; 0 = they are left out.
     """
 
     clips: int = 64
     diagonals: Sequence[int] = (15, 8, 8)
     map: float = 0.0
-    width: int = 128
-    kernel: int = 3
-    layers: int = 2
-    stack: Stack = "residual"
-    embedding: int = 128
-    temperature: float = 0.1
     sigma: float = 0.3
-    positives: int = 10
-    compete: bool = True
     adjust: bool = True
     follow: Literal["clips", "text"] = "clips"
     window: float = 5 / 16
@@ -105,7 +87,6 @@ class GlanceSettings(ContrastSettings):
     refine: bool = False
     overlap_low: float = 0.5
     overlap_high: float = 1.0
-    absence: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,69 +116,6 @@ class GlanceSettings(ContrastSettings):
             high=self.high,
             absence=self.absence,
         )
-
-
-class CellMap(nn.Module):
-    """The published part: an embedding of each cell, by a network over the map."""
-
-    def __init__(self, settings: GlanceSettings, cells: Cells, clips: int, sentence: int) -> None:
-        super().__init__()
-        self.settings, self.cells = settings, cells
-        self.enter = nn.Linear(clips, settings.width)
-        self.proposals = Proposals(
-            settings.width, settings.kernel, settings.layers, cells, settings.stack
-        )
-        self.project_cells = nn.Linear(settings.width, settings.embedding)
-        self.project_sentence = nn.Linear(sentence, settings.embedding)
-        self.contrast = Contrast(
-            settings, settings.temperature, compete=settings.compete, average=False
-        )
-
-    def embed(self, clips: Padded) -> Tensor:
-        """(V, N, D) -> (V, P, embedding), not normalised."""
-        seen: Tensor = self.proposals(self.cells.pool(self.enter(clips.x)))
-        out: Tensor = self.project_cells(seen)
-        return out
-
-    def loss(
-        self,
-        clips: Padded,
-        sentence: Tensor,
-        batch: Batch,
-        targets: CellTargets,
-        evidence: Tensor,
-    ) -> Tensor:
-        """SA-GCL on one batch; a scalar.
-
-        Args:
-            evidence: (Q, P) what else speaks for each cell of the own video, log-odds.
-        """
-        s = self.settings
-        cells = each_own(self.embed, clips, batch.parts)
-        text = F.normalize(self.project_sentence(sentence), dim=-1)
-        # the products are divided by the cells' lengths: far fewer numbers than the cells
-        # themselves
-        size = lengths(cells)
-        cosine = torch.einsum("vpd,qd->qvp", cells, text) / size
-        rows = torch.arange(len(text), device=text.device)
-        own = cosine[rows, batch.video]
-        fit = (own.detach() + 1) / 2 * (evidence - evidence.amax(1, keepdim=True)).exp()
-        chosen = choose_positives(fit, targets.prior, targets.possible, s.positives)
-        moments = text.new_zeros(0)
-        if s.queue:
-            best = (fit * targets.prior * chosen).argmax(1)
-            moments = F.normalize(cells[batch.video, best], dim=-1)
-        everything = torch.ones_like(size, dtype=torch.bool)
-        weight = targets.prior * chosen
-        contrast = self.contrast(cosine, weight, targets.negative, everything, batch, text, moments)
-        absent = absence_loss(own / s.temperature, everything[batch.video], batch.absent)
-        return contrast + s.absence * absent
-
-    def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> Tensor:
-        """Q sentences, each asked of its video -> (Q, P) cosines with its cells."""
-        cells = self.embed(clips)
-        text = F.normalize(self.project_sentence(sentence), dim=-1)
-        return torch.einsum("qpd,qd->qp", cells[video], text) / lengths(cells)[video]
 
 
 @register("glance", GlanceSettings)
@@ -251,30 +169,44 @@ class Glance(nn.Module):
 
     def loss(self, clips: Padded, sentence: Tensor, batch: Batch, epoch: int) -> Tensor:
         """Of the clips and of the map, on one batch; a scalar."""
-        s = self.settings
-        sharp = epoch >= s.sharpen
         lifted, evidence = self._evidence(clips, sentence, batch.video)
-        curve = self._curve(clips, lifted, batch)
-        targets = cell_targets(batch, self.cells, curve, s.overlap_low, s.overlap_high)
+        targets = self._targets(self._curve(clips, lifted, batch), batch)
         total = sentence.new_zeros(())
         if self.frames is not None:
-            own = clips.mask[batch.video]
-            wanted = clip_targets(
-                batch, own, lifted, sigma=s.clip_sigma, apart=s.apart, sharpen=False
-            )
-            if sharp:
-                kind = kinds(batch)
-                hidden = (kind.glance | kind.none)[:, None]
-                inside = self.cells.cover(posterior(evidence, targets.prior, targets.possible))
-                wanted = wanted._replace(
-                    weight=torch.where(hidden, inside, wanted.weight),
-                    negative=torch.where(hidden, inside < s.outside, wanted.negative) & own,
-                )
+            wanted = self._wanted(lifted, evidence, targets, clips.mask[batch.video], batch, epoch)
             total = total + self.frames.attract(clips, sentence, batch, wanted)
         if self.map is not None:
-            seen = evidence if sharp else torch.zeros_like(evidence)
+            seen = evidence if epoch >= self.settings.sharpen else torch.zeros_like(evidence)
             total = total + self.map.loss(clips, sentence, batch, targets, seen)
         return total
+
+    def _targets(self, curve: Tensor, batch: Batch) -> CellTargets:
+        s = self.settings
+        return cell_targets(batch, self.cells, curve, s.overlap_low, s.overlap_high)
+
+    def _wanted(
+        self,
+        lifted: Tensor,
+        evidence: Tensor,
+        targets: CellTargets,
+        real: Tensor,
+        batch: Batch,
+        epoch: int,
+    ) -> ClipTargets:
+        """Which clips are to attract and which to repel: those near the glance at first, later
+        those that are probably in the moment.
+        """
+        s = self.settings
+        wanted = clip_targets(batch, real, lifted, sigma=s.clip_sigma, apart=s.apart, sharpen=False)
+        if epoch < s.sharpen:
+            return wanted
+        kind = kinds(batch)
+        hidden = (kind.glance | kind.none)[:, None]
+        inside = self.cells.cover(posterior(evidence, targets.prior, targets.possible))
+        return ClipTargets(
+            torch.where(hidden, inside, wanted.weight),
+            torch.where(hidden, inside < s.outside, wanted.negative) & real,
+        )
 
     @torch.no_grad()
     def _evidence(self, clips: Padded, sentence: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
@@ -290,14 +222,22 @@ class Glance(nn.Module):
             nothing = lift(curve, clips.mask[video], s.smoothing, quantiles)
         return nothing, s.evidence * self.cells.sums(nothing)
 
+    def _clicked(self, batch: Batch) -> Tensor:
+        """(Q,) the glanced clips; 0 where there is none."""
+        count = self.settings.clips
+        return (batch.glance.nan_to_num(0.0) * count).long().clamp(0, count - 1)
+
+    def _sigma(self, batch: Batch) -> float | Tensor:
+        """One, or (Q,), on the prior's axis, which is two units long."""
+        s = self.settings
+        return 2 * s.sigma * batch.second if s.seconds else s.sigma
+
     def _curve(self, clips: Padded, lifted: Tensor, batch: Batch) -> Tensor:
         """(Q, N) weight of each clip: Gaussians at the centres, or one at the glance; says nothing
         of queries without one.
         """
         s = self.settings
-        clicked = (batch.glance.nan_to_num(0.0) * s.clips).long().clamp(0, s.clips - 1)
-        # the axis of the prior is two units long
-        sigma = 2 * s.sigma * batch.second if s.seconds else s.sigma
+        clicked, sigma = self._clicked(batch), self._sigma(batch)
         if self.adjustment is None:
             bells = gaussian(s.clips, sigma, clicked.device)
             rows = torch.arange(len(clicked), device=clicked.device)
@@ -311,39 +251,60 @@ class Glance(nn.Module):
         self.adjustment.visit(batch.query[seen], alike, clicked[seen], window)
         return self.adjustment.curve(batch.query, sigma)
 
-    def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
-        """Q sentences, each asked of its video -> every cell with its score."""
+    def _judge(
+        self, clips: Padded, sentence: Tensor, video: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(Q, N) clips above the usual level, (Q, P) evidence, (Q, P) scores, (Q, N) fit."""
         s = self.settings
-        lifted, scores = self._evidence(clips, sentence, video)
-        fit = lifted
+        lifted, evidence = self._evidence(clips, sentence, video)
+        scores, fit = evidence, lifted
         if self.map is not None:
             cosine = self.map(clips, sentence, video) / s.temperature
             scores = scores + s.map * cosine
-            if self.frames is None:
-                fit = cosine[:, : s.clips]  # cells stand shortest first
+            fit = cosine[:, : s.clips]  # cells stand shortest first
         if self.frames is not None:
             fit = self.frames.curve(clips, sentence, video)
+        return lifted, evidence, scores, fit
+
+    def forward(self, clips: Padded, sentence: Tensor, video: Tensor) -> GroundingOutput:
+        """Q sentences, each asked of its video -> every cell with its score."""
+        lifted, _, scores, fit = self._judge(clips, sentence, video)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         spans = self.cells.spans()[order]
-        if s.refine:
+        if self.settings.refine:
             spans = refine(lifted, self.cells.first[order], self.cells.last[order])
         return GroundingOutput(spans, scores, fit, -scores[:, 0])
 
+    def centres(self) -> Tensor | None:
+        """(Q, N), True at the centres of each training query's prior; None where they stay."""
+        if self.adjustment is None:
+            return None
+        return self.adjustment.centres(torch.arange(len(self.adjustment.counter)))
 
-def lengths(cells: Tensor) -> Tensor:
-    """(..., D) -> (...) Euclidean lengths, kept away from zero."""
-    long: Tensor = torch.linalg.vector_norm(cells, dim=-1)
-    return long.clamp(min=1e-6)
-
-
-def choose_positives(fit: Tensor, prior: Tensor, covers: Tensor, count: int) -> Tensor:
-    """(Q, P) each -> (Q, P), True on the `count` covering cells with the largest fit x prior.
-
-    `fit` is positive (cosines are moved to [0, 1] first: with a negative one, a large prior would
-    speak against its
-    cell). Cells that do not cover the glance are never chosen, also where fewer than `count` cover
-    it.
-    """
-    score = (fit * prior).masked_fill(~covers, -torch.inf)
-    best = score.topk(min(count, score.shape[1]), dim=1).indices
-    return torch.zeros_like(covers).scatter(1, best, True) & covers
+    @torch.no_grad()
+    def explain(self, asked: Asked) -> Explanation:
+        """The map of scores, the prior when training began and now, and the clips' evidence."""
+        s, clips, sentence, batch = self.settings, asked.clips, asked.sentence, asked.batch
+        lifted, evidence, scores, _ = self._judge(clips, sentence, batch.video)
+        charts = [self.frames.fit_chart(asked)] if self.frames else []
+        index = torch.stack([self.cells.first, self.cells.last], 1)
+        if batch.glance.isnan():
+            none = torch.zeros(len(index), dtype=torch.bool, device=index.device)
+            return Explanation((Map("score", index, scores[0], none, "seen"),), tuple(charts))
+        sigma = self._sigma(batch)
+        prior, *memory = prior_charts(
+            self.adjustment, asked.query, self._clicked(batch), s.clips, sigma
+        )
+        targets = [self._targets(curve.values[None], batch) for curve in prior.curves]
+        real = clips.mask[batch.video]
+        pulls = [
+            self._wanted(lifted, evidence, targets[i], real, batch, epoch).weight[0]
+            for i, epoch in ((0, 0), (-1, asked.epoch))
+        ]
+        likely = (scores - scores.amax(1, keepdim=True)).exp()
+        chosen = choose_positives(likely, targets[-1].prior, targets[-1].possible, s.positives)[0]
+        maps = [Map("score", index, scores[0], chosen, "seen")]
+        for curve, each in zip(prior.curves, targets, strict=True):
+            maps.append(Map(f"prior {curve.name}", index, each.prior[0], chosen, curve.role))
+        wanted = pull_chart(*pulls) if self.frames else None
+        return Explanation(tuple(maps), (prior, *memory, *charts, *([wanted] if wanted else [])))
