@@ -47,7 +47,7 @@ class FramesSettings(ContrastSettings):
     moments: int = 5
     low: float = 0.20
     high: float = 0.95
-    absence: float = 0.0
+    absence: float = 1.0
 
     @property
     def quantiles(self) -> tuple[float, float]:
