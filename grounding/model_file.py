@@ -104,15 +104,15 @@ def build_model(
     Raises:
         BadInput: the parts do not fit each other.
     """
-    _require_grid(settings)
+    require_grid(settings)
     try:
         return _wire(settings, inputs, text_size, words)
     except ValueError as error:
         raise BadInput(f"the config cannot be built: {error}") from None
 
 
-def _require_grid(settings: RunSettings) -> None:
-    """features.clips == video.pool * method.clips, and only `pooled` pools."""
+def require_grid(settings: RunSettings) -> None:
+    """Raises BadInput unless features.clips == video.pool * method.clips; only `pooled` pools."""
     clips, video = settings.features.clips, settings.video
     if video.pool != 1 and video.kind != "pooled":
         raise BadInput(

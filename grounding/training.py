@@ -166,6 +166,7 @@ def start_run(run: Path, settings: RunSettings) -> None:
     """
     if settings.dataset is None:
         raise BadInput("the config names no dataset; give --data DATASET")
+    model_file.require_grid(settings)  # before features are read at length
     chosen = held_out(DatasetFolder(settings.dataset), settings.training)
     if (run / "config.yaml").exists():
         raise BadInput(f"{run}: holds a run already; go on with --resume or choose another --run")
@@ -227,9 +228,9 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     folder = DatasetFolder(settings.dataset)
     splits = read_splits(folder, run)
+    words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     asked = chain.from_iterable(splits.values())
     clips, recipe = read_clips(folder, asked, settings.features, device=device, progress=extracting)
-    words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     torch.manual_seed(settings.training.seed)
     model = model_file.build_model(settings, clips.width, words.size, words)
     trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)
