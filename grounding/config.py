@@ -146,7 +146,12 @@ def _one_line(error: ArgumentError) -> str:
     """The first telling line of jsonargparse's report."""
     text = " ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
     key = re.match(r'Parser key "([^"]+)": Expected an? (.+)\. Got value: (.*)', text)
-    if key:
-        kind = re.sub(r"<class '(\w+)'>|typing\.Literal\[(.*)\]", r"\1\2", key[2])
-        return f"{key[1]} is {key[3]!r}; it must be {kind}"
+    empty = re.match(
+        r'Parser key "([^"]+)": Does not .* Subtypes: \[(.+), <class \'NoneType\'>\] '
+        r"Errors: .* Given value: (.*)",
+        text,
+    )
+    if found := key or empty:
+        kind = re.sub(r"<class '(\w+)'>|typing\.Literal\[(.*)\]", r"\1\2", found[2])
+        return f"{found[1]} is {found[3]!r}; it must be {kind}{' or null' if empty else ''}"
     return text[:300]

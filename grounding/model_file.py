@@ -104,7 +104,7 @@ def build_model(
     Raises:
         BadInput: the parts do not fit each other.
     """
-    _require_grid(settings)
+    require_grid(settings)
     known = getattr(HEADS[settings.head].head, "supervisions", (settings.training.supervision,))
     if settings.training.supervision not in known:
         raise BadInput(
@@ -117,8 +117,8 @@ def build_model(
         raise BadInput(f"the config cannot be built: {error}") from None
 
 
-def _require_grid(settings: RunSettings) -> None:
-    """features.clips == video.pool * method.clips, and only `pooled` pools."""
+def require_grid(settings: RunSettings) -> None:
+    """Raises BadInput unless features.clips == video.pool * method.clips; only `pooled` pools."""
     clips, video = settings.features.clips, settings.video
     if video.pool != 1 and video.kind != "pooled":
         raise BadInput(

@@ -123,6 +123,7 @@ def start_run(run: Path, settings: RunSettings) -> None:
     """
     if settings.dataset is None:
         raise BadInput("the config names no dataset; give --data DATASET")
+    model_file.require_grid(settings)  # before features are read at length
     chosen = held_out(DatasetFolder(settings.dataset), settings.training)
     if (run / "config.yaml").exists():
         raise BadInput(f"{run}: holds a run already; go on with --resume or choose another --run")
@@ -214,12 +215,12 @@ def _train(
     splits = read_splits(folder, run)
     training = settings.training
     check(folder.root / "annotations" / "train.jsonl", splits["train"], training.supervision)
+    words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     asked = chain.from_iterable(splits.values())
     with ranks.first_alone():
         clips, recipe = read_clips(
             folder, asked, settings.features, device=device, progress=extracting
         )
-    words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     torch.manual_seed(training.seed)
     model = model_file.build_model(settings, clips.width, words.size, words)
     trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)

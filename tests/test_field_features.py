@@ -237,9 +237,15 @@ def test_a_glance_past_the_end_stops_nothing(copy, command, tmp_path):
         (["--video.pool", 2], "only pooled averages clips"),
         (["--video.kind", "pooled", "--video.pool", 5], "make them equal"),
         (["--video.kind", "pooled", "--video.pool", 0], "pool is 0"),
+        (
+            ["--features.layout", "charades"],
+            "features.layout is 'charades'; it must be 'charades-vgg', 'activitynet-c3d', "
+            "'tacos-c3d' or null",
+        ),
+        (["--text.frozen", "soon"], "text.frozen is 'soon'; it must be int or null"),
     ],
 )
-def test_pools_that_do_not_fit_are_one_line(narrow, command, tmp_path, more, says):
+def test_settings_that_do_not_fit_are_one_line(narrow, command, tmp_path, more, says):
     code, _, err = train(command, narrow, tmp_path / "run", *more)
     assert code == 2 and err.count("\n") == 1 and says in err
 

@@ -95,7 +95,6 @@ def explain(
     duration = table.duration[found.sample.vid]
     line = Timeline(duration, clips)
 
-    head = trained.model.head
     memory = _memory(Path(run), folder, found, trained)
     place = found.place if isinstance(memory, Memory) else None
     prediction, explained = _asked(
