@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from models.gather import alone, split
 from models.grounder import GroundingModel
 from models.records import Batch
+
+if TYPE_CHECKING:
+    from lightning.pytorch.strategies import Strategy
 
 # the others wait while the first extracts features or judges on `val`, however long it takes; who
 # dies is noticed by the process that started them
@@ -56,6 +58,9 @@ class Ranks:
         """How the trainer brings gradients together."""
         if self.count == 1:
             return "auto"
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+        from lightning.pytorch.strategies import DDPStrategy
+
         return DDPStrategy(
             cluster_environment=LightningEnvironment(),
             # buffers are constants; a weight may be left out of some steps (text that is frozen at
