@@ -29,7 +29,9 @@ GRACE = 5.0  # seconds: who fails for the same reason says so within them
 
 
 class Work(Protocol[T]):
-    """What every process does. It must pickle; the first one's result is the result."""
+    """What every process does. It must pickle, and so must what the first one returns, the result:
+    tensors do not, as they would be shared with a process that is gone.
+    """
 
     def __call__(self, ranks: Ranks, **listeners: Listener | None) -> T:
         """`listeners` as given to `together` in the first process, None in the others."""

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from models.gather import alone, split
 from models.grounder import GroundingModel
 from models.records import Batch
+
+if TYPE_CHECKING:
+    from lightning.pytorch.strategies import Strategy
 
 # the others wait while the first extracts features or judges on `val`, however long it takes; who
 # dies is noticed by the process that started them
@@ -56,6 +58,9 @@ class Ranks:
         """How the trainer brings gradients together."""
         if self.count == 1:
             return "auto"
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+        from lightning.pytorch.strategies import DDPStrategy
+
         return DDPStrategy(
             cluster_environment=LightningEnvironment(),
             # buffers are constants; a weight may be left out of some steps (text that is frozen at
@@ -78,10 +83,10 @@ class Ranks:
         return batch if self.count == 1 else split(batch, self.rank, self.count)
 
     def own(self, batch: Batch) -> Tensor:
-        """(Q',) which queries of the dataset this process has in a shared batch."""
+        """(Q',) which queries of the dataset this process has in a shared batch; on the CPU."""
         if batch.parts is None:
-            return batch.query
-        return batch.query[batch.parts.queries[self.rank]]
+            return batch.query.cpu()
+        return batch.query[batch.parts.queries[self.rank]].cpu()
 
     def seed(self, number: int) -> None:
         """Random numbers from here on; noise and dropout of each process are its own."""
@@ -125,9 +130,10 @@ class Ranks:
                 agreed[name] = tensor
                 continue
             has = own.view(-1, *[1] * (tensor.ndim - 1))
-            rows = torch.where(has, tensor, torch.zeros_like(tensor)).cpu()
+            here = tensor.cpu()
+            rows = torch.where(has, here, torch.zeros_like(here))
             rows = rows.to(torch.uint8) if rows.dtype == torch.bool else rows
             torch.distributed.all_reduce(rows)
             known = somebody.view_as(has) > 0
-            agreed[name] = torch.where(known, rows.to(tensor.dtype), tensor.cpu()).to(tensor.device)
+            agreed[name] = torch.where(known, rows.to(tensor.dtype), here).to(tensor.device)
         return agreed

@@ -182,9 +182,9 @@ def train(
         BadInput: the data cannot be used, or there are not so many devices.
         Interrupted: by Ctrl-C, once training has begun.
     """
+    check_devices(devices, device)
     if devices == 1:
         return _train(Ranks(), run, resume, device, fast, extracting=extracting, done=done)
-    check_devices(devices, device)
     work = partial(_train, run=run, resume=resume, device=device, fast=fast)
     try:
         return together(devices, device, work, {"extracting": extracting, "done": done})
