@@ -166,10 +166,12 @@ class QueryData:
         words: Sentences,
         supervision: Supervision = "glance",
         absence: bool = False,
+        grid: int | None = None,
     ) -> None:
         """Batches carry the facts that `supervision` chooses and no other (grounding.supervision).
 
-        `absence`: training also uses queries about what is not there.
+        `absence`: training also uses queries about what is not there. `grid`: clips that the head
+        sees of a recording, where they are fewer than those of the table.
         """
         self.samples = list(samples)
         self.clips = clips
@@ -185,9 +187,8 @@ class QueryData:
             dtype=torch.long,
         )
         durations = [clips.duration[s.vid] for s in self.samples]
-        self.supervised = Supervised(
-            self.samples, durations, clips.x.shape[1], supervision, absence
-        )
+        seen = grid or clips.x.shape[1]
+        self.supervised = Supervised(self.samples, durations, seen, supervision, absence)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -89,7 +89,7 @@ def explain(
     trained = grounder.trained
     folder = _dataset(trained.settings.dataset, dataset, Path(run))
     found = find_query(folder, qid, split)
-    clips = trained.settings.features.clips
+    clips = trained.settings.grid
     table, recipe = read_clips(folder, [found.sample], trained.settings.features, device=device)
     recipe.require(trained.recipe, str(run))
     duration = table.duration[found.sample.vid]
@@ -98,7 +98,7 @@ def explain(
     memory = _memory(Path(run), folder, found, trained)
     place = found.place if isinstance(memory, Memory) else None
     prediction, explained = _asked(
-        trained, QueryData([found.sample], table, trained.words), place, device
+        trained, QueryData([found.sample], table, trained.words, grid=clips), place, device
     )
     maps = explained.maps
     cells = line.cells_to_seconds(maps[0].cells.numpy()) if maps else np.zeros((0, 2))

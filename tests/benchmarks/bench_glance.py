@@ -82,13 +82,14 @@ def build(grid: Grid, network: str) -> GroundingModel:
         layers=0 if network == "padded" else LAYERS,
         stack="published",
         embedding=COMMON,
+        map=1,
         evidence=0,
     )
     head = Glance(settings, WIDTH, COMMON)
     if network == "masked":
-        head.proposals = MaskedDense(head.proposals)
+        head.map.proposals = MaskedDense(head.map.proposals)
     elif network == "padded":
-        head.proposals = PaddedDense(WIDTH, KERNEL, LAYERS, head.cells)
+        head.map.proposals = PaddedDense(WIDTH, KERNEL, LAYERS, head.cells)
     head.prepare(grid.queries)
     return GroundingModel(
         ClipEncoder(FEATURES, WIDTH, "linear"), SentenceProjection(TEXT, COMMON), head
@@ -110,6 +111,7 @@ def batch_of(grid: Grid) -> Batch:
         torch.full((grid.queries, 1, 2), float("nan")),
         torch.full((grid.queries, grid.clips), float("nan")),
         torch.zeros(grid.queries, dtype=torch.bool),
+        torch.full((grid.queries,), 1 / 30),
     )
 
 

@@ -48,6 +48,7 @@ def planted(seed=0, videos=24):
         spans[:, None],
         torch.full((videos, CLIPS), float("nan")),
         torch.zeros(videos, dtype=torch.bool),
+        torch.full((videos,), 0.1),
     )
 
 

@@ -28,6 +28,7 @@ def known(glance=NAN, spans=((NAN, NAN),), saliency=(NAN,) * 4, absent=False):
         torch.tensor([spans]),
         torch.tensor([saliency]),
         torch.tensor([absent]),
+        torch.tensor([0.1]),
     )
 
 
