@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 _MOST = 0.49  # clips that an end moves at most: a single clip between two crossings stays a moment
 
 

@@ -156,8 +156,8 @@ def waiting(ranks, heard):
     time.sleep(600)
 
 
-def losses(ranks, run, most):
-    """Train as the command does; the first losses."""
+def trainings(ranks, runs, done=None):
+    """Train each run as the command does, on from its checkpoint where it has one; their losses."""
     from grounding import training  # heavy, and the other tasks do without
 
     found = []
@@ -165,12 +165,14 @@ def losses(ranks, run, most):
 
     def recorded(self, batch, index):
         loss = plain(self, batch, index)
-        found.append(ranks.mean(float(loss.detach())))
+        found[-1].append(ranks.mean(float(loss.detach())))
         return loss
 
     training.GroundingModule.training_step = recorded
     try:
-        training._train(ranks, run, False, "cpu", False, extracting=None, done=None)
+        for run in runs:
+            found.append([])
+            training._train(ranks, run, True, "cpu", False, extracting=None, done=done)
     finally:
         training.GroundingModule.training_step = plain
-    return found[:most]
+    return found
