@@ -20,6 +20,7 @@ from grounding.explaining.memory import Memory, recall
 from grounding.predict import Grounder
 from grounding.sources import read_clips
 from grounding.splits import read_splits
+from grounding.supervision import facts_of
 from grounding.timeline import Floats, Ints, Timeline
 from grounding.types import Moment, Prediction, Sample
 from models.explanation import Asked, Chart, Curve, Explains, Explanation
@@ -97,9 +98,9 @@ def explain(
     line = Timeline(duration, clips)
 
     place, memory = _memory(Path(run), folder, found, trained)
-    prediction, explained = _asked(
-        trained, QueryData([found.sample], table, trained.words, grid=clips), place, device
-    )
+    supervision = trained.settings.training.supervision
+    data = QueryData([found.sample], table, trained.words, supervision, grid=clips)
+    prediction, explained = _asked(trained, data, place, device)
     maps = explained.maps
     cells = line.cells_to_seconds(maps[0].cells.numpy()) if maps else np.zeros((0, 2))
     strip = strip_of(folder, found.sample.vid, duration)
@@ -162,6 +163,12 @@ def _memory(
         return None, None
     if found.sample.glance is None:
         return None, "No prior is shown: the query has no glance for one to begin at."
+    facts = facts_of(found.sample, supervision)
+    if facts is None or facts.glance is None:
+        return (
+            None,
+            f"No prior is shown: training under {supervision} takes no glance of the query.",
+        )
     never = f"The prior did not move: training never met this query of {found.split}"
     if found.split != TRAINING:
         return None, f"{never}."

@@ -100,6 +100,15 @@ def test_where_recordings_are_held_out_each_query_keeps_its_own_memory(corpus, t
     assert seen.history is None and "held out" in seen.notes[0]
 
 
+def test_a_training_that_took_no_glances_shows_no_prior(corpus, tmp_path):
+    run = tmp_path / "run"
+    train(corpus, run, **{"training.epochs": 1, "training.supervision": "full"})
+    row = next(r for r in rows(corpus, "train") if "glance" in r)
+    seen = explain(run, str(row["qid"]))
+    assert [m.title for m in seen.explained.maps] == ["score"] and seen.history is None
+    assert seen.notes == ("No prior is shown: full supervision takes no glance of the query.",)
+
+
 def test_a_quiet_command_only_draws(run, corpus, tmp_path, command):
     qid, out = rows(corpus, "train")[0]["qid"], tmp_path / "new" / "P.PNG"
     assert command("explain", run, "--qid", qid, "--out", out, "--quiet") == (0, "", "")
