@@ -167,7 +167,7 @@ def _memory(
     if facts is None or facts.glance is None:
         return (
             None,
-            f"No prior is shown: training under {supervision} takes no glance of the query.",
+            f"No prior is shown: {supervision} supervision takes no glance of the query.",
         )
     never = f"The prior did not move: training never met this query of {found.split}"
     if found.split != TRAINING:
