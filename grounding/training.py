@@ -225,9 +225,7 @@ def _train(
     model = model_file.build_model(settings, clips.width, words.size, words)
     trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)
     absence = getattr(settings.method, "absence", 0.0) > 0  # the head learns what is not there
-    data = QueryData(
-        splits["train"], clips, words, training.supervision, absence, settings.grid
-    )
+    data = QueryData(splits["train"], clips, words, training.supervision, absence, settings.grid)
     assert isinstance(model.clips, ClipEncoder | PooledEncoder)
     model.clips.fit_scale(clips.x, torch.unique(data.video))
     module = GroundingModule(model, data, training, ranks)
