@@ -102,6 +102,7 @@ def _listen(
     ranks = {pipe: rank for rank, pipe in enumerate(pipes)}
     results: dict[int, Any] = {}
     failures: dict[int, BaseException] = {}
+    failed_at: dict[int, float] = {}
     until = float("inf")
     while ranks and (left := until - time.monotonic()) > 0:
         for pipe in wait(list(ranks), None if left == float("inf") else left):
@@ -111,7 +112,8 @@ def _listen(
                 what, *rest = pipe.recv()
             except EOFError:
                 processes[rank].join()
-                what, rest = "failed", [_died(rank, processes[rank].exitcode)]
+                died = _died(rank, processes[rank].exitcode)
+                what, rest = "failed", [died, time.monotonic()]
             if what == "heard":
                 name, words = rest
                 listener = listeners[name]
@@ -122,20 +124,24 @@ def _listen(
                 logging.getLogger(record.name).handle(record)
             else:
                 del ranks[pipe]
-                (results if what == "done" else failures)[rank] = rest[0]
+                if what == "done":
+                    (results[rank],) = rest
+                else:
+                    failures[rank], failed_at[rank] = rest
         if isinstance(failures.get(0), BadInput | OSError):
             break
         if failures and until == float("inf"):
             until = time.monotonic() + GRACE
     if failures:
-        raise _telling(failures)
+        raise _telling(failures, failed_at)
     return results[0]
 
 
-def _telling(failures: Mapping[int, BaseException]) -> BaseException:
-    """What a user can act on, before the complaints of processes whose partner is gone."""
+def _telling(failures: Mapping[int, BaseException], at: Mapping[int, float]) -> BaseException:
+    """What a user can act on; else what came first: later ones complain that a partner is gone."""
     by_rank = [failures[rank] for rank in sorted(failures)]
-    return next((e for e in by_rank if isinstance(e, BadInput | OSError)), by_rank[0])
+    first = failures[min(failures, key=lambda rank: at[rank])]
+    return next((e for e in by_rank if isinstance(e, BadInput | OSError)), first)
 
 
 def _died(rank: int, code: int | None) -> BaseException:
@@ -208,9 +214,10 @@ def _one(
         ranks.join(meeting, device)
         result = work(ranks, **{name: listener(name) for name in names})
     except (BadInput, OSError) as error:
-        tell("failed", error)
+        tell("failed", error, time.monotonic())
     except Exception:
-        tell("failed", RuntimeError(f"in process {ranks.rank + 1}:\n{traceback.format_exc()}"))
+        what = f"in process {ranks.rank + 1}:\n{traceback.format_exc()}"
+        tell("failed", RuntimeError(what), time.monotonic())
     else:
         tell("done", result if ranks.is_first else None)
         ranks.leave()

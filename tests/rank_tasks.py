@@ -19,14 +19,21 @@ from models.heads import HEADS
 from models.records import Batch, Padded
 
 CLIPS, WIDTH = 8, 6
-HEAD_SETTINGS = {"frames": {}, "glance": {"clips": CLIPS, "diagonals": [7], "layers": 2}}
+SMALL = {"clips": CLIPS, "diagonals": [7], "layers": 2}
+OPTIONS = {"map": 0.5, "follow": "text", "average": True, "queue": 6, "doubt": 1.0, "reverse": 0.5}
+HEAD_SETTINGS = {
+    "frames": ("frames", {}),
+    "glance": ("glance", SMALL),
+    "glance with a map": ("glance", SMALL | {"map": 1.0}),
+    "glance with options": ("glance", SMALL | OPTIONS),
+}
 
 
 def build(name):
     """A small model with random weights, always the same."""
     torch.manual_seed(0)
-    entry = HEADS[name]
-    head = entry.head(entry.settings(**HEAD_SETTINGS[name]), 16, 16)
+    method, settings = HEAD_SETTINGS[name]
+    head = HEADS[method].head(HEADS[method].settings(**settings), 16, 16)
     model = GroundingModel(
         ClipEncoder(WIDTH, 16, dropout=0.0), WordVectors(9, 16, 16, dropout=0.0), head
     )
@@ -47,7 +54,10 @@ def batch_of(video):
         torch.arange(queries) % 7,
         torch.arange(queries) * 3,
         start + 0.1,
-        torch.stack([start, start + 0.2], 1)[:, None],
+        torch.full((queries, 1, 2), float("nan")),
+        torch.full((queries, CLIPS), float("nan")),
+        torch.zeros(queries, dtype=torch.bool),
+        torch.full((queries,), 0.1),
     )
 
 
@@ -146,8 +156,8 @@ def waiting(ranks, heard):
     time.sleep(600)
 
 
-def losses(ranks, run, most):
-    """Train as the command does; the first losses."""
+def trainings(ranks, runs, done=None):
+    """Train each run as the command does, on from its checkpoint where it has one; their losses."""
     from grounding import training  # heavy, and the other tasks do without
 
     found = []
@@ -155,12 +165,14 @@ def losses(ranks, run, most):
 
     def recorded(self, batch, index):
         loss = plain(self, batch, index)
-        found.append(ranks.mean(float(loss.detach())))
+        found[-1].append(ranks.mean(float(loss.detach())))
         return loss
 
     training.GroundingModule.training_step = recorded
     try:
-        training._train(ranks, run, False, "cpu", False, extracting=None, done=None)
+        for run in runs:
+            found.append([])
+            training._train(ranks, run, True, "cpu", False, extracting=None, done=done)
     finally:
         training.GroundingModule.training_step = plain
-    return found[:most]
+    return found

@@ -41,6 +41,21 @@ def test_overrides_win(tmp_path):
         ({"video": {"dropout": 1.0}}, "dropout is 1.0"),
         ({"method": {"temperature": 0}}, "temperature is 0"),
         ({"head": "glance", "method": {"positives": -1}}, "positives is -1"),
+        ({"head": "glance", "method": {"evidence": 0}}, "map and evidence are both 0"),
+        (
+            {"head": "glance", "method": {"map": 1, "evidence": 0, "refine": True}},
+            "refine needs the clips' evidence; evidence is 0",
+        ),
+        (
+            {"head": "glance", "method": {"map": 1, "evidence": 0, "follow": "text"}},
+            "follow needs the clips' evidence",
+        ),
+        (
+            {"head": "glance", "method": {"follow": "sentence"}},
+            "method.follow is 'sentence'; it must be",
+        ),
+        ({"head": "glance", "method": {"queue": -3}}, "queue is -3; it must be at least 0"),
+        ({"head": "glance", "method": {"windows": 0.3}}, "did you mean 'method.window'?"),
     ],
 )
 def test_a_wrong_key_or_value_names_file_and_remedy(tmp_path, given, says):

@@ -49,15 +49,32 @@ def test_a_model_of_the_sample_config_from_before_the_choice_of_networks_still_a
         assert torch.equal(tensor, loaded.state_dict()[name])
 
 
+def refused(path):
+    with pytest.raises(BadInput, match="does not fit this version") as error:
+        model_file.load(path)
+    return "\n" not in str(error.value) and str(path) in str(error.value)
+
+
 def test_weights_of_dense_convolutions_are_refused_in_one_line(tmp_path):
-    _, path = saved(tmp_path, "--method.layers", "1", "--method.width", "8")
+    map_ = ["--method.map", "1", "--method.layers", "1", "--method.width", "8"]
+    _, path = saved(tmp_path, *map_)
 
     def as_dense(_, tensors):
-        name = "head.proposals.layers.0.weight"
+        name = "head.map.proposals.layers.0.weight"
         taps = tensors[name].view(3, 3, 8, 8)
         tensors[name] = taps.permute(3, 2, 0, 1).contiguous()
 
     rewrite(path, as_dense)
-    with pytest.raises(BadInput, match="does not fit this version") as refused:
-        model_file.load(path)
-    assert "\n" not in str(refused.value) and str(path) in str(refused.value)
+    assert refused(path)
+
+
+def test_weights_from_before_the_map_was_a_choice_are_refused_in_one_line(tmp_path):
+    _, path = saved(tmp_path, "--method.map", "1", "--method.layers", "1", "--method.width", "8")
+
+    def without_a_choice(about, tensors):
+        del about["settings"]["method"]["map"]
+        for name in [name for name in tensors if name.startswith("head.map.")]:
+            tensors[name.replace(".map.", ".")] = tensors.pop(name)
+
+    rewrite(path, without_a_choice)
+    assert refused(path)

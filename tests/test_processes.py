@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grounding.errors import BadInput
-from grounding.processes import check_devices, together
+from grounding.processes import _telling, check_devices, together
 from tests import rank_tasks
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +42,14 @@ def test_a_mistake_that_all_find_is_one_mistake():
 def test_nobody_waits_for_one_that_failed(work, error, says):
     with pytest.raises(error, match=says):
         together(2, "cpu", work, {})
+
+
+def test_the_cause_is_told_and_not_that_a_partner_is_gone():
+    complaint, bug = RuntimeError("connection closed by peer"), RuntimeError("KeyError: 'a bug'")
+    wrong = BadInput("clip.mp4: is no video")
+    assert _telling({0: complaint, 1: bug}, {0: 2.0, 1: 1.0}) is bug
+    assert _telling({1: bug, 0: complaint}, {1: 1.0, 0: 2.0}) is bug
+    assert _telling({0: complaint, 1: wrong}, {0: 1.0, 1: 2.0}) is wrong
 
 
 @pytest.mark.slow

@@ -1,14 +1,20 @@
-"""Two processes train as one does, and either goes on with what the other began."""
+"""Two processes train as one does, and either goes on with what the other began.
+
+A process that trains needs seconds to start, so all trainings of two are made in one start.
+"""
 
 import csv
 import functools
+import shutil
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from apps.cli import main
 from grounding import config
 from grounding.processes import together
 from grounding.ranks import Ranks
@@ -21,14 +27,15 @@ ROOT = Path(__file__).parent.parent
 # each process has its own dropout and noise: without them nothing is left to differ
 STILL = ["--video.dropout", "0", "--video.noise", "0", "--text.dropout", "0"]
 SMALL = ["--features.clips", "16", "--video.width", "32", "--training.batch", "8", *STILL]
-MAP = ["--method.clips", "16", "--method.diagonals", "[15]", "--method.layers", "1"]
+MAP = ["--method.clips", "16", "--method.diagonals", "[15]"]
 RUNS = {"frames": ("sample-frames", SMALL), "glance": ("sample-d3g", SMALL + MAP)}
-STEPS = 20
+STEPS, EPOCHS, STOPPED = 20, 5, 2
 
 
 def words(corpus, run, head, *more):
     name, small = RUNS[head]
-    return ["train", f"configs/{name}.yaml", "--data", corpus, "--run", run, *small, *more]
+    line = ["train", ROOT / f"configs/{name}.yaml", "--data", corpus, "--run", run, *small]
+    return [str(word) for word in (*line, "--training.epochs", EPOCHS, *more)]
 
 
 def memory(run):
@@ -40,69 +47,98 @@ def rows(run):
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
+class Trained(NamedTuple):
+    """Run folders and losses by name: what one process made, and what two did."""
+
+    one: Path
+    two: Path
+    by_one: dict[str, list[float]]
+    by_two: dict[str, list[float]]
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    """`frames` and `glance` by both; by two also `own`, contrasted by each alone, and `resumed`,
+    which one process had begun.
+    """
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+
+    def begin(run, head, *more):
+        name, small = RUNS[head]
+        overrides = ["--dataset", str(corpus), *small, "--training.epochs", str(EPOCHS), *more]
+        start_run(run, config.load(ROOT / f"configs/{name}.yaml", overrides))
+        return run
+
+    def keep(epoch, epochs, row):
+        if epoch == STOPPED:
+            shutil.copytree(one / "glance", two / "resumed")
+
+    by_one = {}
+    for head, done in (("frames", None), ("glance", keep)):
+        (by_one[head],) = rank_tasks.trainings(Ranks(), [begin(one / head, head)], done)
+    runs = [begin(two / "frames", "frames"), begin(two / "glance", "glance"), two / "resumed"]
+    runs.append(begin(two / "own", "glance", "--training.gathered", "false"))
+    found = together(2, "cpu", functools.partial(rank_tasks.trainings, runs=runs), {})
+    return Trained(one, two, by_one, {r.name: f for r, f in zip(runs, found, strict=True)})
+
+
 @pytest.mark.parametrize("head", sorted(RUNS))
-def test_the_first_twenty_losses_and_the_memory_are_those_of_one_process(corpus, tmp_path, head):
-    name, small = RUNS[head]
-    found = {}
-    for count in (1, 2):
-        overrides = ["--dataset", str(corpus), *small, "--training.epochs", "3"]
-        start_run(tmp_path / str(count), config.load(ROOT / f"configs/{name}.yaml", overrides))
-        work = functools.partial(rank_tasks.losses, run=tmp_path / str(count), most=STEPS)
-        found[count] = work(Ranks()) if count == 1 else together(count, "cpu", work, {})
-    assert len(found[1]) == STEPS and found[2] == pytest.approx(found[1], abs=1e-4)
-    assert found[1][-1] < found[1][0] - 0.1  # they did learn
-    one, two = memory(tmp_path / "1"), memory(tmp_path / "2")
-    assert one.keys() == two.keys()
+def test_the_first_twenty_losses_and_the_memory_are_those_of_one_process(trained, head):
+    whole = trained.by_one[head][:STEPS]
+    assert len(whole) == STEPS and trained.by_two[head][:STEPS] == pytest.approx(whole, abs=1e-4)
+    assert whole[-1] < whole[0] - 0.1  # they did learn
+    one, two = memory(trained.one / head), memory(trained.two / head)
+    assert one.keys() == two.keys() and bool(one) == (head == "glance")
     for key in one:
         assert torch.allclose(one[key].float(), two[key].float(), atol=1e-3), key
         assert one[key].any()
+    last = [rows(folder / head)[-1]["mIoU"] for folder in (trained.one, trained.two)]
+    assert last[1] == pytest.approx(last[0], abs=2)
 
 
-def test_each_contrasting_alone_is_another_loss_and_still_one_memory(corpus, tmp_path):
-    more = ["--training.epochs", "1", "--training.gathered"]
-    for name, gathered, devices in (("all", "true", "1"), ("own", "false", "2")):
-        line = words(corpus, tmp_path / name, "glance", *more, gathered, "--devices", devices)
-        process = start(line)
-        _, err = process.communicate(timeout=240)
-        assert process.returncode == 0, err
-    (all_,), (own,) = rows(tmp_path / "all"), rows(tmp_path / "own")
-    assert own["loss"] < all_["loss"] - 0.1  # fewer negatives
-    visited = memory(tmp_path / "own")["visited"]
-    assert torch.equal(visited, memory(tmp_path / "all")["visited"]) and visited.any()
+def test_each_contrasting_alone_is_another_loss_and_still_one_memory(trained):
+    together_, own = rows(trained.two / "glance")[0], rows(trained.two / "own")[0]
+    assert own["loss"] < together_["loss"] - 0.1  # fewer negatives
+    visited = memory(trained.two / "own")["visited"]
+    assert torch.equal(visited, memory(trained.two / "glance")["visited"]) and visited.any()
 
 
-@pytest.mark.parametrize("first,then", [(2, 1), (1, 2)])
-def test_a_stopped_run_goes_on_with_another_number_of_processes(corpus, tmp_path, first, then):
-    epochs = ["--training.epochs", "6"]
-    whole, run = tmp_path / "whole", tmp_path / "run"
-    assert start(words(corpus, whole, "glance", *epochs)).wait(240) == 0
-    process = start(words(corpus, run, "glance", *epochs, "--devices", first))
-    while epochs_done(run) < 2 and process.poll() is None:
+def is_as_if_never_stopped(run, whole):
+    mine, its = rows(run), rows(whole)
+    assert [row["loss"] for row in mine] == pytest.approx([row["loss"] for row in its], rel=1e-3)
+    assert mine[-1]["mIoU"] == pytest.approx(its[-1]["mIoU"], abs=2)
+
+
+def test_what_one_process_began_two_go_on_with(trained):
+    steps = len(trained.by_one["glance"]) // EPOCHS
+    rest = trained.by_one["glance"][STOPPED * steps :]
+    assert trained.by_two["resumed"] == pytest.approx(rest, rel=1e-3)
+    is_as_if_never_stopped(trained.two / "resumed", trained.one / "glance")
+
+
+def test_what_two_processes_began_and_were_stopped_one_goes_on_with(corpus, trained, tmp_path):
+    run = tmp_path / "run"
+    process = start(words(corpus, run, "glance", "--devices", 2))
+    while epochs_done(run) < 1 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     done = epochs_done(run)
-    assert process.returncode == 130 and 2 <= done < 6, err
+    assert process.returncode == 130 and 1 <= done < EPOCHS, err
     assert err.count("interrupted") == 1 and f"--run {run} --resume" in err.splitlines()[-1]
-    resumed = start(["train", "--run", run, "--resume", "--devices", then])
-    _, err = resumed.communicate(timeout=240)
-    assert resumed.returncode == 0, err
-    assert sum(line.startswith("epoch ") for line in err.splitlines()) <= 6 - done + 1
-    assert [row["loss"] for row in rows(run)] == pytest.approx(
-        [row["loss"] for row in rows(whole)], rel=1e-3
-    )
-    assert rows(run)[-1]["mIoU"] == pytest.approx(rows(whole)[-1]["mIoU"], abs=2)
+    assert main(["train", "--run", str(run), "--resume", "--quiet"]) == 0
+    is_as_if_never_stopped(run, trained.one / "glance")
 
 
-def test_bad_input_is_one_line_for_all_processes(corpus, tmp_path):
-    process = start(words(corpus, tmp_path / "run", "frames", "--video.kernel", 4, "--devices", 2))
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (2, "") and err.count("\n") == 1 and "kernel 4" in err
+def test_bad_input_is_one_line_for_all_processes(corpus, tmp_path, capfd):
+    code = main(words(corpus, tmp_path / "run", "frames", "--video.kernel", 4, "--devices", 2))
+    out, err = capfd.readouterr()
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "kernel 4" in err
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-def test_a_fast_dev_run_of_two_keeps_nothing(corpus, tmp_path):
-    process = start(words(corpus, tmp_path / "run", "frames", "--fast-dev-run", "--devices", 2))
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0 and "test, " in out and "nothing was kept" in err
+def test_a_fast_dev_run_of_two_keeps_nothing(corpus, tmp_path, capfd):
+    code = main(words(corpus, tmp_path / "run", "frames", "--fast-dev-run", "--devices", 2))
+    out, err = capfd.readouterr()
+    assert code == 0 and "test, " in out and "nothing was kept" in err
     assert not (tmp_path / "run").exists()

@@ -17,11 +17,23 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).parent.parent
 EPOCHS = 6
 HEADS = {"frames": "sample-frames", "glance": "sample-d3g"}
+# all that remembers something of each query or batch, and a map
+OPTIONS = {
+    "map": 0.5,
+    "width": 8,
+    "layers": 1,
+    "follow": "text",
+    "average": "true",
+    "refine": "true",
+}
+OPTIONS |= {"queue": 48, "doubt": 0.5, "reverse": 0.5, "hardness": 0.5, "duplicates": 0.95}
 
 
 def words(corpus, run, head):
     small = ["--training.epochs", EPOCHS, "--training.batch", 16, "--video.width", 32]
     small += ["--training.threads", 1]
+    if head == "glance":
+        small += [word for key, value in OPTIONS.items() for word in (f"--method.{key}", value)]
     config = ROOT / "configs" / f"{HEADS[head]}.yaml"
     return list(map(str, ["train", config, "--data", corpus, "--run", run, *small]))
 
@@ -63,7 +75,9 @@ def test_a_run_folder_holds_what_the_contract_says(whole, corpus, head):
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [int(r["epoch"]) for r in rows] == list(range(1, EPOCHS + 1))
     assert "torch==" in (run / "environment.txt").read_text()
-    torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    memory = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["head"]
+    remembered = {"counter", "clips.moments", "cells.moments", "clips.losses", "cells.losses"}
+    assert remembered <= set(memory) if head == "glance" else not memory
     assert load_file(run / "model.safetensors")
     for split in ("val", "test", "test-synonyms"):
         lines = (run / "predictions" / f"{split}.jsonl").read_text().splitlines()
@@ -172,6 +186,8 @@ def test_bad_input_is_one_line(command, tmp_path, monkeypatch, arguments, says):
         ("--training.supervision", "all", "it must be"),
         ("--training.supervision", "saliency", "no line has saliency_scores"),
         ("--method.overlap_low", 1, "overlap_low 1.0 must be less"),
+        ("--method.follow", "sentence", "it must be"),
+        ("--method.evidence", 0, "map and evidence are both 0"),
     ],
 )
 def test_parts_that_do_not_fit_are_one_line_and_leave_no_run(

@@ -19,6 +19,8 @@ from grounding.explaining.frames import Strip, strip_of
 from grounding.explaining.memory import Memory, recall
 from grounding.predict import Grounder
 from grounding.sources import read_clips
+from grounding.splits import read_splits
+from grounding.supervision import facts_of
 from grounding.timeline import Floats, Ints, Timeline
 from grounding.types import Moment, Prediction, Sample
 from models.explanation import Asked, Chart, Curve, Explains, Explanation
@@ -95,11 +97,10 @@ def explain(
     duration = table.duration[found.sample.vid]
     line = Timeline(duration, clips)
 
-    memory = _memory(Path(run), folder, found, trained)
-    place = found.place if isinstance(memory, Memory) else None
-    prediction, explained = _asked(
-        trained, QueryData([found.sample], table, trained.words, grid=clips), place, device
-    )
+    place, memory = _memory(Path(run), folder, found, trained)
+    supervision = trained.settings.training.supervision
+    data = QueryData([found.sample], table, trained.words, supervision, grid=clips)
+    prediction, explained = _asked(trained, data, place, device)
     maps = explained.maps
     cells = line.cells_to_seconds(maps[0].cells.numpy()) if maps else np.zeros((0, 2))
     strip = strip_of(folder, found.sample.vid, duration)
@@ -149,25 +150,42 @@ def _dataset(trained_on: str | None, given: str | Path | None, run: Path) -> Dat
 
 def _memory(
     run: Path, folder: DatasetFolder, found: Found, trained: model_file.Trained
-) -> Memory | str | None:
-    """Load what the head remembers; None where it never remembers anything."""
+) -> tuple[int | None, Memory | str | None]:
+    """Load what the head remembers; None where it never remembers anything. Before it the place of
+    the query among those of training, where its memory is.
+    """
     head = trained.model.head
     supervision = trained.settings.training.supervision
-    samples = folder.samples(TRAINING) if TRAINING in folder.splits else []
+    run = run if run.is_dir() else run.parent
+    samples = read_splits(folder, run)[TRAINING] if TRAINING in folder.splits else []
     cast(Head, head).prepare(len(samples))
     if not cast(Head, head).training_state():
-        return None
+        return None, None
     if found.sample.glance is None:
-        return "No prior is shown: the query has no glance for one to begin at."
+        return None, "No prior is shown: the query has no glance for one to begin at."
+    facts = facts_of(found.sample, supervision)
+    if facts is None or facts.glance is None:
+        return (
+            None,
+            f"No prior is shown: {supervision} supervision takes no glance of the query.",
+        )
+    never = f"The prior did not move: training never met this query of {found.split}"
     if found.split != TRAINING:
-        return f"The prior did not move: training never met this query of {found.split}."
-    memory = recall(run if run.is_dir() else run.parent, samples, found.place, supervision)
-    if isinstance(memory, Memory):
-        try:
-            cast(Head, head).load_training_state(memory.state)
-        except (KeyError, ValueError) as error:
-            return f"How the prior moved is not shown: its memory is of another version ({error})."
-    return memory
+        return None, f"{never}."
+    met = (i for i, sample in enumerate(samples) if sample.qid == found.sample.qid)
+    if (place := next(met, None)) is None:
+        return None, f"{never}, whose recording was held out."
+    memory = recall(run, samples, place, supervision)
+    if not isinstance(memory, Memory):
+        return None, memory
+    try:
+        cast(Head, head).load_training_state(memory.state)
+    except (KeyError, ValueError) as error:
+        return (
+            None,
+            f"How the prior moved is not shown: its memory is of another version ({error}).",
+        )
+    return place, memory
 
 
 @torch.no_grad()

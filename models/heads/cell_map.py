@@ -88,7 +88,7 @@ class CellMap(nn.Module):
         cosine = torch.einsum("vpd,qd->qvp", cells, text) / size
         rows = torch.arange(len(text), device=text.device)
         own = cosine[rows, batch.video]
-        fit = (own.detach() + 1) / 2 * (evidence - evidence.amax(1, keepdim=True)).exp()
+        fit = likely(own.detach(), evidence)
         chosen = choose_positives(fit, targets.prior, targets.possible, s.positives)
         moments = text.new_zeros(0)
         if s.queue:
@@ -113,13 +113,18 @@ def lengths(cells: Tensor) -> Tensor:
     return long.clamp(min=1e-6)
 
 
+def likely(cosine: Tensor, evidence: Tensor) -> Tensor:
+    """(Q, P) each -> (Q, P) at least 0: how well each cell fits, by its cosine (moved to [0, 1]:
+    with a negative one, a large prior would speak against its cell) and the evidence, log-odds.
+    """
+    return (cosine + 1) / 2 * (evidence - evidence.amax(1, keepdim=True)).exp()
+
+
 def choose_positives(fit: Tensor, prior: Tensor, covers: Tensor, count: int) -> Tensor:
     """(Q, P) each -> (Q, P), True on the `count` covering cells with the largest fit x prior.
 
-    `fit` is positive (cosines are moved to [0, 1] first: with a negative one, a large prior would
-    speak against its
-    cell). Cells that do not cover the glance are never chosen, also where fewer than `count` cover
-    it.
+    `fit` is at least 0. Cells that do not cover the glance are never chosen, also where fewer than
+    `count` cover it.
     """
     score = (fit * prior).masked_fill(~covers, -torch.inf)
     best = score.topk(min(count, score.shape[1]), dim=1).indices

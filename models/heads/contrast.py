@@ -113,9 +113,8 @@ class Contrast:
         )
         if self.settings.reverse:
             own = cosine[:, batch.video].permute(1, 2, 0)  # (Q, K, Q'): candidates, all sentences
-            loss = loss + self.settings.reverse * self._reverse(
-                own, weight, same | shares[:, batch.video]
-            )
+            here = shares[:, batch.video].T  # (Q, Q'): sentences that the own video is asked
+            loss = loss + self.settings.reverse * self._reverse(own, weight, here)
         trust = used * self._trust(batch.query, loss, used)
         return (loss * trust).sum() / trust.sum().clamp(min=1e-6)
 
@@ -126,12 +125,12 @@ class Contrast:
             return equal
         return equal | ((vectors @ others.T).detach() >= self.settings.duplicates)
 
-    def _reverse(self, own: Tensor, weight: Tensor, same: Tensor) -> Tensor:
-        """(Q,) each query's positives against all sentences of other videos."""
+    def _reverse(self, own: Tensor, weight: Tensor, here: Tensor) -> Tensor:
+        """(Q,) each query's positives against all sentences that are not asked of its video."""
         logits = own / self.temperature
         itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
         floor = torch.finfo(logits.dtype).min
-        rest = logits.masked_fill((same & ~itself)[:, None, :], floor)
+        rest = logits.masked_fill((here & ~itself)[:, None, :], floor)
         mine = logits.diagonal(dim1=0, dim2=2).T  # (Q, K)
         terms = weight * (rest.logsumexp(2) - mine)
         return terms.sum(1) / weight.sum(1).clamp(min=1e-12)

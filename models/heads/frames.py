@@ -18,7 +18,7 @@ from models.heads.contrast import Contrast, ContrastSettings
 from models.heads.registry import register
 from models.records import Batch, GroundingOutput, Padded
 from models.runs import answer_with_runs, level, lift, smooth
-from models.targets import ClipTargets, absence_loss, clip_targets
+from models.targets import ClipTargets, absence_loss, clip_targets, kinds
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,17 @@ class Frames(nn.Module):
 
     def explain(self, asked: Asked) -> Explanation:
         """The similarity over time with the level above which clips speak for the moment, and how
-        much training wants of each clip.
+        much training wants of each clip, where anything is known of the query.
         """
+        fits = self.fit_chart(asked)
+        if bool(kinds(asked.batch).none):
+            return Explanation(charts=(fits,))
         targets = [
             self._targets(asked.clips, asked.sentence, asked.batch, epoch)
             for epoch in (0, asked.epoch)
         ]
         pulls = pull_chart(*(each.weight[0] for each in targets))
-        return Explanation(charts=(self.fit_chart(asked), *([pulls] if pulls else [])))
+        return Explanation(charts=(fits, *([pulls] if pulls else [])))
 
     @torch.no_grad()
     def fit_chart(self, asked: Asked) -> Chart:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from models.boundaries import refine
 from models.cells import Cells
 from models.explanation import Asked, Explanation, Map
-from models.heads.cell_map import CellMap, MapSettings, choose_positives
+from models.heads.cell_map import CellMap, MapSettings, choose_positives, likely
 from models.heads.contrast import Contrast, ContrastSettings
 from models.heads.frames import Frames, FramesSettings, pull_chart
 from models.heads.registry import register
@@ -182,9 +182,13 @@ class Glance(nn.Module):
             wanted = self._wanted(lifted, evidence, targets, clips.mask[batch.video], batch, epoch)
             total = total + self.frames.attract(clips, sentence, batch, wanted)
         if self.map is not None:
-            seen = evidence if epoch >= self.settings.sharpen else torch.zeros_like(evidence)
+            seen = self._seen(evidence, epoch)
             total = total + self.map.loss(clips, sentence, batch, targets, seen)
         return total
+
+    def _seen(self, evidence: Tensor, epoch: int) -> Tensor:
+        """What of the evidence helps to choose the map's positives."""
+        return evidence if epoch >= self.settings.sharpen else torch.zeros_like(evidence)
 
     def _targets(self, curve: Tensor, batch: Batch) -> CellTargets:
         s = self.settings
@@ -315,8 +319,11 @@ class Glance(nn.Module):
             self._wanted(lifted, evidence, targets[i], real, batch, epoch).weight[0]
             for i, epoch in ((0, 0), (-1, asked.epoch))
         ]
-        likely = (scores - scores.amax(1, keepdim=True)).exp()
-        chosen = choose_positives(likely, targets[-1].prior, targets[-1].possible, s.positives)[0]
+        fit = likely(torch.ones_like(evidence), evidence)
+        if self.map is not None:
+            cosine = self.map(clips, sentence, batch.video)
+            fit = likely(cosine, self._seen(evidence, asked.epoch))
+        chosen = choose_positives(fit, targets[-1].prior, targets[-1].possible, s.positives)[0]
         maps = [Map("score", index, scores[0], chosen, "seen")]
         for curve, each in zip(prior.curves, targets, strict=True):
             maps.append(Map(f"prior {curve.name}", index, each.prior[0], chosen, curve.role))

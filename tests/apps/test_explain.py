@@ -16,16 +16,21 @@ from tests.test_training import ROOT
 CLIPS, EPOCHS = 16, 2
 
 
+def train(data, folder, **more):
+    """A small D3G with a map."""
+    small = {"training.batch": 16, "video.width": 16, "method.width": 16, "method.map": 0.5}
+    small |= {"features.clips": CLIPS, "method.clips": CLIPS, "method.diagonals": "[15]"}
+    options = [str(word) for key, value in (small | more).items() for word in (f"--{key}", value)]
+    config = str(ROOT / "configs" / "sample-d3g.yaml")
+    words = ["train", config, "--data", str(data), "--run", str(folder), "--quiet", *options]
+    assert main(words) == 0
+
+
 @pytest.fixture(scope="session")
 def run(corpus, tmp_path_factory):
     """D3G, trained for two epochs."""
     folder = tmp_path_factory.mktemp("explained") / "run"
-    small = {"training.epochs": EPOCHS, "training.batch": 16, "video.width": 16, "method.width": 16}
-    small |= {"features.clips": CLIPS, "method.clips": CLIPS, "method.diagonals": "[15]"}
-    options = [str(word) for key, value in small.items() for word in (f"--{key}", value)]
-    config = str(ROOT / "configs" / "sample-d3g.yaml")
-    words = ["train", config, "--data", str(corpus), "--run", str(folder), "--quiet", *options]
-    assert main(words) == 0
+    train(corpus, folder, **{"training.epochs": EPOCHS})
     return folder
 
 
@@ -75,6 +80,33 @@ def test_a_query_of_another_split_says_that_its_prior_never_moved(run, corpus, t
     seen = explain(run, "here", dataset=glanced)
     assert [m.title for m in seen.explained.maps] == ["score", "prior when training began"]
     assert seen.notes == ("The prior did not move: training never met this query of more.",)
+
+
+def test_where_recordings_are_held_out_each_query_keeps_its_own_memory(corpus, tmp_path):
+    data, run = tmp_path / "data", tmp_path / "run"
+    ignored = shutil.ignore_patterns("val.jsonl", "test*")
+    shutil.copytree(corpus / "annotations", data / "annotations", ignore=ignored)
+    for name in ("media", "features"):
+        (data / name).symlink_to(corpus / name)
+    train(data, run, **{"training.epochs": 1, "training.hold_out": 1})
+    held = {json.loads(line)["vid"] for line in (run / "val.jsonl").read_text().splitlines()}
+    asked = [row for row in rows(data, "train") if "glance" in row]
+    inside = [row for row in asked if row["vid"] not in held]
+    seen = explain(run, str(inside[-1]["qid"]))
+    assert seen.history[:, seen.line.clip_of(inside[-1]["glance"])].all()
+    assert len(seen.explained.maps) == 3 and seen.notes == ()
+    outside = next(row for row in asked if row["vid"] in held)
+    seen = explain(run, str(outside["qid"]))
+    assert seen.history is None and "held out" in seen.notes[0]
+
+
+def test_a_training_that_took_no_glances_shows_no_prior(corpus, tmp_path):
+    run = tmp_path / "run"
+    train(corpus, run, **{"training.epochs": 1, "training.supervision": "full"})
+    row = next(r for r in rows(corpus, "train") if "glance" in r)
+    seen = explain(run, str(row["qid"]))
+    assert [m.title for m in seen.explained.maps] == ["score"] and seen.history is None
+    assert seen.notes == ("No prior is shown: full supervision takes no glance of the query.",)
 
 
 def test_a_quiet_command_only_draws(run, corpus, tmp_path, command):

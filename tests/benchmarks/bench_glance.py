@@ -192,7 +192,7 @@ def take_turns(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
 def difference() -> float:
     """Largest difference of ours and the masked dense network at paper width."""
     torch.set_num_threads(1)
-    ours = build(CHARADES, "ours").head.proposals
+    ours = build(CHARADES, "ours").head.map.proposals
     assert isinstance(ours, nn.Module)
     x = torch.randn(2, sum(range(17)), WIDTH, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():

@@ -31,6 +31,20 @@ def test_pooling_is_the_maximum_over_the_cells_clips(clips, counts, seed):
         assert torch.equal(pooled[:, p], x[:, i : j + 1].amax(1))
 
 
+@given(st.integers(1, 24), st.lists(st.integers(0, 6), max_size=3), st.integers(0, 10))
+def test_sums_over_cells_and_shares_over_clips_are_those_of_a_plain_loop(clips, counts, seed):
+    cells, g = Cells(clips, counts), torch.Generator().manual_seed(seed)
+    curve = torch.randn(2, clips, generator=g)
+    shares = torch.rand(2, len(cells), generator=g)
+    sums, cover = torch.zeros(2, len(cells)), torch.zeros(2, clips)
+    for p, (i, j) in enumerate(zip(cells.first.tolist(), cells.last.tolist(), strict=True)):
+        for clip in range(i, j + 1):
+            sums[:, p] += curve[:, clip]
+            cover[:, clip] += shares[:, p]
+    assert torch.allclose(cells.sums(curve), sums, atol=1e-4)
+    assert torch.allclose(cells.cover(shares), cover, rtol=1e-4, atol=1e-4)
+
+
 def test_spans_and_covering_agree():
     cells = Cells(8, [7])
     clip = torch.tensor([3])

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from models.contrastive import info_nce
-from models.heads.glance import choose_positives
+from models.contrastive import info_nce, info_nce_rows
+from models.heads.cell_map import choose_positives
 
 S = torch.tensor([[0.5, 0.2, -0.1, 0.4]])
 W = torch.tensor([[1.0, 0.5, 0.0, 0.0]])
@@ -37,12 +37,35 @@ def test_what_is_neither_positive_nor_negative_does_not_matter():
         assert torch.equal(one, info_nce(changed, W, N, 0.1, compete=compete))
 
 
+def test_rows_are_what_the_mean_is_of():
+    rows, used = info_nce_rows(S.repeat(2, 1), torch.cat([W, W * 0]), N.repeat(2, 1), 0.1)
+    assert used.tolist() == [True, False] and float(rows[1]) == 0
+    assert float(rows[0]) == pytest.approx(float(info_nce(S, W, N, 0.1)))
+
+
+def test_hard_negatives_count_more_by_hand():
+    """Similarity 0.4 at hardness 2 counts (1 + 0.8) times: 4 becomes 7.2; -0.1 stays -1."""
+    hard = torch.tensor([[False, False, True, True]])
+    one = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    rows, _ = info_nce_rows(S, one, hard, 0.1, hardness=2.0)
+    assert float(rows) == pytest.approx(share(5.0, 7.2, -1.0), rel=1e-5)
+    rows, _ = info_nce_rows(S, one, hard, 0.1)
+    assert float(rows) == pytest.approx(share(5.0, 4.0, -1.0), rel=1e-5)
+
+
+def test_positives_are_never_made_harder():
+    rows = [
+        info_nce_rows(S, W, N, 0.1, compete=True, hardness=hardness)[0] for hardness in (0.0, 2.0)
+    ]
+    assert torch.equal(*rows)  # the only negative has a similarity below 0
+
+
 def test_rows_without_a_positive_are_left_out():
     two = info_nce(S.repeat(2, 1), torch.cat([W, W * 0]), N.repeat(2, 1), 0.1)
     assert float(two) == pytest.approx(float(info_nce(S, W, N, 0.1)))
     nothing = info_nce(S.requires_grad_(), W * 0, N, 0.1)
     nothing.backward()
-    assert float(nothing) == 0
+    assert nothing.item() == 0
 
 
 def test_large_logits_stay_finite_and_so_do_gradients():

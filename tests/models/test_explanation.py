@@ -7,30 +7,42 @@ import torch
 
 from models.cells import Cells
 from models.explanation import Asked, Explains, KeepsCentres
-from models.heads import HEADS, glance
+from models.heads import HEADS, cell_map
 from models.heads.frames import Frames, FramesSettings
 from models.heads.glance import Glance, GlanceSettings
+from models.posterior import posterior
+from models.prior import gaussian, on_cells
 from models.records import Batch, Padded
 
+NAN = math.nan
 CLIPS = 4
 
 
 def head(**settings):
     torch.manual_seed(0)
     tiny = {"clips": CLIPS, "diagonals": [3], "width": 4, "layers": 0, "embedding": 4}
-    tiny |= {"sigma": 0.5, "positives": 2, "evidence": 0.0}
+    tiny |= {"sigma": 0.5, "positives": 2, "map": 1.0, "evidence": 0.0}
     return Glance(GlanceSettings(**(tiny | settings)), 3, 3).eval()
 
 
 def asked(glance=0.3, query=0, epoch=0):
     torch.manual_seed(1)
-    return Asked(
-        Padded(torch.randn(1, CLIPS, 3), torch.ones(1, CLIPS, dtype=torch.bool)),
-        torch.randn(1, 3),
-        torch.tensor([glance]),
-        None if query is None else torch.tensor([query]),
-        epoch,
+    clips = Padded(torch.randn(1, CLIPS, 3), torch.ones(1, CLIPS, dtype=torch.bool))
+    zero = torch.tensor([0])
+    batch = Batch(
+        clips,
+        Padded(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool)),
+        video=zero,
+        sentence=zero,
+        query=zero,
+        glance=torch.tensor([glance]),
+        spans=torch.full((1, 1, 2), NAN),
+        saliency=torch.full((1, CLIPS), NAN),
+        absent=torch.tensor([False]),
+        second=torch.tensor([0.1]),
     )
+    place = None if query is None else torch.tensor([query])
+    return Asked(clips, torch.randn(1, 3), batch, place, epoch)
 
 
 def by_cell(shown):
@@ -59,8 +71,8 @@ def test_heads_explain_themselves_and_d3g_says_where_its_centres_are():
 
 
 def test_the_map_holds_the_scores_of_the_answer():
-    for evidence in (0.0, 1.0):
-        d3g, question = head(evidence=evidence), asked()
+    for weights in ({"evidence": 0.0}, {"evidence": 1.0}, {"evidence": 1.0, "map": 0.0}):
+        d3g, question = head(**weights), asked()
         out = d3g(question.clips, question.sentence, torch.tensor([0]))
         shown = by_cell(d3g.explain(question).maps[0])
         assert len(shown) == 10
@@ -90,7 +102,7 @@ def test_the_prior_begins_with_one_bump_and_moves_with_its_centres():
 
 def test_where_all_cells_fit_alike_the_prior_alone_chooses_the_positives():
     d3g = remembering(head())
-    torch.nn.init.zeros_(d3g.project_cells.weight)
+    torch.nn.init.zeros_(d3g.map.project_cells.weight)
     chosen = d3g.explain(asked()).maps[0]
     assert chosen.cells[chosen.chosen].tolist() == [[1, 1], [1, 2]]
 
@@ -103,17 +115,24 @@ def test_the_positives_are_those_that_training_takes(monkeypatch, epoch):
         taken.append(choose(*words))
         return taken[-1]
 
-    choose = glance.choose_positives
-    monkeypatch.setattr(glance, "choose_positives", spy)
+    choose = cell_map.choose_positives
+    monkeypatch.setattr(cell_map, "choose_positives", spy)
     d3g.prepare(1)
-    zero = torch.tensor([0])
-    words = Padded(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
-    spans = torch.zeros(1, 1, 2)
-    batch = Batch(question.clips, words, zero, zero, zero, question.glance, spans)
-    d3g.loss(question.clips, question.sentence, batch, epoch)
+    d3g.loss(question.clips, question.sentence, question.batch, epoch)
     shown = d3g.explain(question).maps[0]
     assert torch.equal(shown.chosen, taken[0][0]) and int(shown.chosen.sum()) == 2
     assert Cells(CLIPS, [3]).covers(torch.tensor([1]))[0][shown.chosen].all()
+
+
+def test_without_a_map_the_likeliest_cells_are_shown():
+    """Training then weighs all cells that cover the glance by prior and evidence at once."""
+    d3g, question = head(map=0.0, evidence=1.0, adjust=False), asked()
+    zero = torch.tensor([0])
+    _, evidence = d3g._evidence(question.clips, question.sentence, zero)
+    prior = on_cells(gaussian(CLIPS, 0.5)[1:2], d3g.cells)
+    likely = posterior(evidence, prior, d3g.cells.covers(torch.tensor([1])))[0]
+    shown = d3g.explain(question).maps[0]
+    assert set(shown.chosen.nonzero().flatten().tolist()) == set(likely.topk(2).indices.tolist())
 
 
 def test_a_query_that_training_never_met_has_a_prior_that_never_moved():

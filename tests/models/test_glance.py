@@ -57,12 +57,12 @@ def test_what_the_data_keep_of_a_query_does_not_grow_with_the_data():
 @pytest.mark.parametrize("stack", ["residual", "published"])
 def test_both_networks_can_be_chosen_and_trained(stack):
     torch.manual_seed(0)
-    glance = head([15], kernel=5, layers=2, stack=stack)
-    names = {name for name, _ in glance.named_parameters() if name.startswith("proposals")}
-    assert {"proposals.layers.0.weight", "proposals.norms.1.bias"} <= names
+    network = head([15], map=1.0, kernel=5, layers=2, stack=stack).map.proposals
+    names = {name for name, _ in network.named_parameters()}
+    assert {"layers.0.weight", "norms.1.bias"} <= names
     x = torch.randn(2, 136, 8)
-    out = glance.proposals(x)
+    out = network(x)
     assert out.shape == x.shape
     assert bool((out >= 0).all()) == (stack == "published")  # it ends in a ReLU
     out.sum().backward()
-    assert all(p.grad is not None for p in glance.proposals.parameters())
+    assert all(p.grad is not None for p in network.parameters())
