@@ -41,6 +41,7 @@ bench: $(READY)
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
 	$(BIN)/python -m tests.benchmarks.supervisions
+	$(BIN)/python -m tests.benchmarks.glances
 
 # of every page and of one explained query, from what `make demo` made; needs a Chromium
 screenshots: $(READY)

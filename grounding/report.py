@@ -26,7 +26,7 @@ from grounding.metrics.retrieval import (
 from grounding.metrics.text_prior import fit_text_prior
 from grounding.scoring import Scored, Truth, highlights, retrieval, score, truth_of
 from grounding.timeline import Ints
-from grounding.types import Prediction, Sample
+from grounding.types import Moment, Prediction, Sample
 
 # what is reported apart when lines say what they need: seen (alone or with sound), and heard alone
 GROUPS: dict[str, Callable[[Sample], bool]] = {
@@ -73,7 +73,7 @@ def evaluate(
     scored = score(answers, truth)
     findings = [*_of_qids(answers, samples), *answers.warnings, *truth.findings, *scored.findings]
     fitted_on = samples if train is None else train
-    if samples and not any(s.windows for s in fitted_on):
+    if samples and not any(map(_lasting, fitted_on)):
         kind = "no moment to fit position baselines on: there are none"
         findings.append(Finding(kind, len(samples), None))
     elif samples and train is None:
@@ -94,6 +94,13 @@ def evaluate(
     report["reliability"] = _reliability(scored)
     report["protocol"] = PROTOCOL
     return report
+
+
+def _lasting(sample: Sample) -> list[Moment]:
+    """Its moments; one without length is a glance that `grounding init` wrote down, and a span
+    fitted to such would overlap with nothing.
+    """
+    return [window for window in sample.windows if window.end > window.start]
 
 
 def _in_order(sample: Sample) -> tuple[tuple[int, str], str, str]:
@@ -128,7 +135,7 @@ def _baselines(
     if name not in shared:
         windows, duration = truth.windows, truth.duration
         floors = {"random": baselines.random_spans(windows, duration)}
-        moments = [(s, w) for s in fitted_on for w in s.windows]
+        moments = [(s, w) for s in fitted_on for w in _lasting(s)]
         if moments:
             spans = np.array([(w.start / s.duration, w.end / s.duration) for s, w in moments])
             relative = np.clip(spans, 0, 1)

@@ -165,7 +165,7 @@ def test_nothing_is_said_where_no_query_counts():
     assert alone["metrics"]["R1@0.5"] == 100 and alone["interval95"] == {}
 
 
-@pytest.mark.parametrize("train", [[], [sample(9)]])
+@pytest.mark.parametrize("train", [[], [sample(9)], [sample(9, (3, 3))]])  # a glance is no moment
 def test_train_without_moments_is_said(train):
     found = evaluate(WORLDS["plain"][1], THERE, train=train)
     assert {w["kind"]: w["count"] for w in found["warnings"]} == {

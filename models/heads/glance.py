@@ -55,8 +55,12 @@ class GlanceSettings(MapSettings):
         evidence: weight of the clips' evidence in a cell's score; 0 = the published map alone.
         clip_temperature, clip_sigma, apart, smoothing, low, high: of that evidence, as in the
             frames head.
-        sharpen: from this epoch on the moment is looked for among the cells by prior and evidence;
-            before, clips near the glance stand for it.
+        sharpen: from this epoch on the moment is looked for; before, clips near the glance stand
+            for it.
+        look: where: among the `cells`, by prior and evidence, or among the `clips` near the
+            glance, as in the frames head.
+        focus: of the clips that are probably in the moment, those that fit better count more; 0 =
+            all count alike.
         outside: clips less likely to be in the moment than this are negatives then.
         refine: place boundaries between clips, where the evidence changes sign.
         overlap_low, overlap_high: IoU with a true moment that counts as 0 and as 1, where training
@@ -76,6 +80,8 @@ class GlanceSettings(MapSettings):
     most: int = 3
     average: bool = False
     evidence: float = 0.5
+    look: Literal["cells", "clips"] = "cells"
+    focus: float = 0.3
     clip_temperature: float = 0.07
     clip_sigma: float = 3 / 64
     apart: float = 16 / 64
@@ -201,14 +207,22 @@ class Glance(nn.Module):
         those that are probably in the moment.
         """
         s = self.settings
-        wanted = clip_targets(batch, real, lifted, sigma=s.clip_sigma, apart=s.apart, sharpen=False)
-        if epoch < s.sharpen:
+        wanted = clip_targets(
+            batch,
+            real,
+            lifted,
+            sigma=s.clip_sigma,
+            apart=s.apart,
+            sharpen=epoch >= s.sharpen and s.look == "clips",
+        )
+        if epoch < s.sharpen or s.look == "clips":
             return wanted
         kind = kinds(batch)
         hidden = (kind.glance | kind.none)[:, None]
         inside = self.cells.cover(posterior(evidence, targets.prior, targets.possible))
+        best = (s.focus * lifted).masked_fill(~real, -torch.inf).softmax(1)
         return ClipTargets(
-            torch.where(hidden, inside, wanted.weight),
+            torch.where(hidden, inside * best, wanted.weight),
             torch.where(hidden, inside < s.outside, wanted.negative) & real,
         )
 

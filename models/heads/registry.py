@@ -13,7 +13,7 @@ from models.records import Batch, GroundingOutput, Padded
 
 # these may be 0: no convolution, no evidence, no wait, no window, no such option
 _MAY_BE_ZERO = {"layers", "evidence", "map", "sharpen", "low", "apart", "window", "absence"}
-_MAY_BE_ZERO |= {"hardness", "reverse", "queue", "doubt"}
+_MAY_BE_ZERO |= {"focus", "outside", "hardness", "reverse", "queue", "doubt"}
 
 
 @dataclass(frozen=True)
