@@ -25,6 +25,9 @@ OPTIONS = {
     "average": True,
     "sigma": 0.1,
     "threshold": 0.1,
+    "look": "clips",
+    "focus": 1.0,
+    "outside": 0.6,
 }
 FRAMES_TOO = ["duplicates", "hardness", "reverse", "queue", "doubt"]
 # what only the cells of the map are chosen and drawn by
