@@ -53,7 +53,11 @@ def sliding(mask: Tensor, sizes: Sequence[float], stride: float) -> Windows:
     count = mask.sum(1, keepdim=True)  # (V, 1)
     start = torch.tensor(starts, device=mask.device)
     long = (torch.tensor(lengths, device=mask.device) * count).round().long().clamp(min=1)  # (V, W)
-    first = torch.minimum((start * count).round().long(), (count - long).clamp(min=0))
+    latest = (count - long).clamp(min=0)
+    first = torch.minimum((start * count).round().long(), latest)
+    # rounded apart, the last start and length may fall a clip short of the end
+    ends = start + torch.tensor(lengths, device=mask.device) > 1 - 1e-5
+    first = torch.where(ends, latest, first)
     return Windows(first, first + long - 1, (first + long) <= count)
 
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 # each process has its own dropout and noise: without them nothing is left to differ
 STILL = ["--video.dropout", "0", "--video.noise", "0", "--text.dropout", "0"]
 SMALL = ["--features.clips", "16", "--video.width", "32", "--training.batch", "8", *STILL]
-MAP = ["--method.clips", "16", "--method.diagonals", "[15]"]
+MAP = ["--method.clips", "16", "--method.diagonals", "[15]", "--method.adjust", "true"]
 RUNS = {"frames": ("sample-frames", SMALL), "glance": ("sample-d3g", SMALL + MAP)}
 STEPS, EPOCHS, STOPPED = 20, 5, 2
 

@@ -64,10 +64,10 @@ def data_of(samples, kind):
 
 
 @cache
-def chosen(head, kind):
+def chosen(head, kind, *more):
     words = ["--head", head, "--features.clips", str(CLIPS), "--training.supervision", kind]
     words += ["--video.width", "8", "--text.out", "8", "--text.width", "8", *METHOD[head]]
-    return config.load(None, [*words, "--method.absence", "1"])
+    return config.load(None, [*words, "--method.absence", "1", *more])
 
 
 def trained_on(data, head, kind):
@@ -157,7 +157,8 @@ def test_each_query_has_its_strongest_fact():
 def test_only_glances_have_centres_that_move():
     mixed = [sample(0, 1.0), sample(1, 1.0, [(0, 4)]), sample(2, 3.0), sample(3)]
     data = data_of(mixed, "best")
-    model = model_file.build_model(chosen("glance", "best"), WIDTH, len(WORDS))
+    settings = chosen("glance", "best", "--method.adjust", "true")
+    model = model_file.build_model(settings, WIDTH, len(WORDS))
     model.head.prepare(len(data))
     model.loss(data.batch(torch.arange(4)), 0)
     assert model.head.adjustment.visited.tolist() == [True, False, True, False]

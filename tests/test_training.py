@@ -20,6 +20,7 @@ HEADS = {"frames": "sample-frames", "glance": "sample-d3g"}
 # all that remembers something of each query or batch, and a map
 OPTIONS = {
     "map": 0.5,
+    "adjust": "true",
     "width": 8,
     "layers": 1,
     "follow": "text",

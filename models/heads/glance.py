@@ -71,7 +71,7 @@ class GlanceSettings(MapSettings):
     diagonals: Sequence[int] = (15, 8, 8)
     map: float = 0.0
     sigma: float = 0.3
-    adjust: bool = True
+    adjust: bool = False
     follow: Literal["clips", "text"] = "clips"
     window: float = 5 / 16
     seconds: bool = False

@@ -20,6 +20,7 @@ from tests.benchmarks.figures import ROOT, spread
 
 MAP = ["--method.map", "1", "--method.width", "64"]
 ALONE = [
+    *("--method.adjust", "true"),
     *("--features.clips", "16", "--method.clips", "16", "--method.diagonals", "[15]"),
     *("--method.map", "1", "--method.evidence", "0", "--method.width", "64"),
     *("--method.layers", "4", "--method.embedding", "256", "--training.learning_rate", "1e-3"),
@@ -35,11 +36,14 @@ PARTS: dict[str, list[str]] = {
     ],
     "with a map, no layer": [*MAP, "--method.layers", "0"],
     "without a prior": ["--method.sigma", "100"],
-    "without DGA": ["--method.adjust", "false"],
-    "DGA follows the text": ["--method.follow", "text", "--method.threshold", "0.5"],
-    "DGA by moving averages": ["--method.average", "true"],
+    "DGA": ["--method.adjust", "true"],
+    "DGA by the text": [
+        *("--method.adjust", "true", "--method.follow", "text", "--method.threshold", "0.5")
+    ],
+    "DGA by moving averages": ["--method.adjust", "true", "--method.average", "true"],
     "sigma and window in seconds": [
-        *("--method.seconds", "true", "--method.sigma", "4", "--method.window", "10")
+        *("--method.adjust", "true", "--method.seconds", "true"),
+        *("--method.sigma", "4", "--method.window", "10"),
     ],
     "looked for among clips": ["--method.look", "clips"],
     "all clips of a moment alike": ["--method.focus", "0"],

@@ -21,7 +21,7 @@ CLIPS = 4
 def head(**settings):
     torch.manual_seed(0)
     tiny = {"clips": CLIPS, "diagonals": [3], "width": 4, "layers": 0, "embedding": 4}
-    tiny |= {"sigma": 0.5, "positives": 2, "map": 1.0, "evidence": 0.0}
+    tiny |= {"sigma": 0.5, "positives": 2, "map": 1.0, "evidence": 0.0, "adjust": True}
     return Glance(GlanceSettings(**(tiny | settings)), 3, 3).eval()
 
 

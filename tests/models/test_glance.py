@@ -22,7 +22,9 @@ def test_the_cells_that_cover_a_glance_follow_from_one_integer(clips, counts, da
 
 
 def head(diagonals, clips=16, **settings):
-    return Glance(GlanceSettings(clips=clips, diagonals=diagonals, width=8, **settings), 8, 8)
+    return Glance(
+        GlanceSettings(clips=clips, diagonals=diagonals, width=8, adjust=True, **settings), 8, 8
+    )
 
 
 def numbers(tensors):

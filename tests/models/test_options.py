@@ -40,7 +40,7 @@ def build(name="glance", **options):
         head = Frames(FramesSettings(width=4, sharpen=1, **options), WIDTH, 5)
     else:
         small = {"clips": N, "diagonals": [7], "width": 6, "layers": 1, "embedding": 4}
-        small |= {"sharpen": 1, "positives": 3, "low": 0.5, "smoothing": 1}
+        small |= {"sharpen": 1, "positives": 3, "low": 0.5, "smoothing": 1, "adjust": True}
         head = Glance(GlanceSettings(**(small | options)), WIDTH, 5)
     head.prepare(20)
     return head
