@@ -19,6 +19,7 @@ CLIPS, EPOCHS = 16, 2
 def train(data, folder, **more):
     """A small D3G with a map."""
     small = {"training.batch": 16, "video.width": 16, "method.width": 16, "method.map": 0.5}
+    small |= {"method.adjust": "true", "method.sigma": 0.15}
     small |= {"features.clips": CLIPS, "method.clips": CLIPS, "method.diagonals": "[15]"}
     options = [str(word) for key, value in (small | more).items() for word in (f"--{key}", value)]
     config = str(ROOT / "configs" / "sample-d3g.yaml")
