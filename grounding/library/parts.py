@@ -10,16 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding.annotations.jsonl import prediction_to_row
 from grounding.errors import BadInput
 from grounding.features import content_hash
 from grounding.files import write_text
 from grounding.library.queries import Asked, Task
 from grounding.media.container import require_readable
-from grounding.types import Prediction
 
 FORMAT = 1
 JOB = "batch.json"
+# what may end otherwise next time, and what may, but costs much each time
+PASSING, COSTLY = {"error", "unreachable", "killed"}, {"timeout", "memory", "crash"}
+MOST_ATTEMPTS = 3  # of what costs much
 RESULTS = ("predictions.jsonl", "predictions.parquet", "failures.jsonl")
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ class Part:
 
     Attributes:
         rows: a prediction line per sentence without `qid` and `vid`; none when it failed.
-        kind: "unreadable", "partial" or "error"; None when all went well.
+        kind: why it failed (see `Failure`), or "partial"; None when all went well.
         reason: one line.
         attempts: how often it was tried.
         content: hash of the recording; None when it could not be read at all.
@@ -69,18 +70,14 @@ class Part:
     @property
     def is_final(self) -> bool:
         """Trying again would change nothing: the content decides, not today's circumstances."""
-        return self.kind != "error" and self.content is not None
+        if self.content is None or self.kind in PASSING:
+            return False
+        return self.kind not in COSTLY or self.attempts >= MOST_ATTEMPTS
 
 
 def queries_hash(asked: Sequence[Asked]) -> str:
     """Equal for query files that say the same."""
     return _digest([[each.text, each.qid, each.vid] for each in asked])
-
-
-def answers(predictions: Sequence[Prediction]) -> tuple[Row, ...]:
-    """Predictions -> the rows of a part."""
-    rows = [prediction_to_row(prediction) for prediction in predictions]
-    return tuple({k: v for k, v in row.items() if k not in ("qid", "vid")} for row in rows)
 
 
 class Parts:
@@ -124,8 +121,7 @@ class Parts:
         part = _read(self._folder / f"{key}.jsonl")
         if part is None:
             return None
-        failed = part.kind in ("unreadable", "error")
-        wanted = [] if failed else task.sentences
+        wanted = task.sentences if part.kind in (None, "partial") else []
         return part if [row.get("query") for row in part.rows] == wanted else None
 
     def write(
@@ -134,6 +130,7 @@ class Parts:
         content: str | None,
         rows: Sequence[Row],
         problem: tuple[str, str] | None = None,
+        tries: int = 1,
     ) -> str:
         """Keep what came of a task -> its key; `problem` is kind and reason.
 
@@ -145,7 +142,7 @@ class Parts:
         header = {
             "kind": kind,
             "reason": reason,
-            "attempts": self._attempts.get(key, 0) + 1,
+            "attempts": self._attempts.get(key, 0) + tries,
             "content": content,
             "mark": _mark(task.recording.path),
         }
