@@ -42,6 +42,10 @@ class UnreadableMedia(BadInput):
         return type(self), (self.path, self.reason)
 
 
+class UnreachableMedia(UnreadableMedia):
+    """A recording on another machine cannot be got now; trying again later may succeed."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Stopped by Ctrl-C after all that was finished has been saved; the message says how to go
     on.

@@ -39,7 +39,11 @@ def run(args: argparse.Namespace) -> int:
         sources.append(source / "media" if dataset else source)
         if dataset and out is None:
             out = source / "features"
-    media = [recording.path for recording in find_recordings(sources)]
+    media = []
+    for recording in find_recordings(sources):
+        if not isinstance(recording.place, Path):
+            raise BadInput(f"{recording.shown}: is on another machine; copy it here first")
+        media.append(recording.place)
     if out is None:
         raise BadInput("--out: say where the features go; only a dataset folder has its own place")
     encoder = frame_encoder(

@@ -6,12 +6,14 @@ import difflib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding import model_file
-from grounding.errors import BadInput, Interrupted, UnreadableMedia
+from grounding.errors import BadInput, Interrupted, UnreachableMedia, UnreadableMedia
 from grounding.features import Progress, content_hash
+from grounding.library.fetching import local
 from grounding.library.parts import Job, Parts, answers, queries_hash
 from grounding.library.queries import Task, assign, read_queries
 from grounding.library.recordings import Recording, find_recordings, printable
@@ -119,13 +121,21 @@ class _Asker:
         Raises:
             BadInput: no recording can be asked; OSError: the part cannot be written.
         """
-        path = task.recording.path
-        try:
-            content = self._parts.content(path)
-        except UnreadableMedia as error:
-            return self._parts.write(task, None, (), ("unreadable", _line(error.reason))), False
-        except Exception as error:
-            return self._parts.write(task, None, (), ("error", _what(error))), False
+        with ExitStack() as until_asked:
+            fetched = local(
+                task.recording, self._parts.fetched, known=self._parts.remembered(task.recording)
+            )
+            try:
+                path, content = until_asked.enter_context(fetched)
+            except UnreachableMedia as error:
+                return self._parts.write(task, None, (), ("error", _line(error.reason))), False
+            except UnreadableMedia as error:
+                return self._parts.write(task, None, (), ("unreadable", _line(error.reason))), False
+            except Exception as error:
+                return self._parts.write(task, None, (), ("error", _what(error))), False
+            return self._asked(task, path, content)
+
+    def _asked(self, task: Task, path: Path, content: str) -> tuple[str, bool]:
         key = self._parts.key(task, content)
         part = self._parts.read(key, task)
         if part is not None and part.is_final:
@@ -187,7 +197,7 @@ def _finished(parts: Parts, tasks: Sequence[Task]) -> dict[str, str]:
     """vid -> key of the parts that can be found without reading recordings."""
     keys = {}
     for task in tasks:
-        content = parts.remembered(task.recording.path)
+        content = parts.remembered(task.recording)
         if content is not None:
             key = parts.key(task, content)
             part = parts.read(key, task)

@@ -12,10 +12,10 @@ from typing import Any
 
 from grounding.annotations.jsonl import prediction_to_row
 from grounding.errors import BadInput
-from grounding.features import content_hash
 from grounding.files import write_text
+from grounding.library.fetching import mark
 from grounding.library.queries import Asked, Task
-from grounding.media.container import require_readable
+from grounding.library.recordings import Recording
 from grounding.types import Prediction
 
 FORMAT = 1
@@ -93,6 +93,7 @@ class Parts:
     def __init__(self, out: Path, job: Job, *, fresh: bool = False) -> None:
         self.out, self.job = out, job
         self._folder = out / "parts"
+        self.fetched = out / "fetched"  # recordings from elsewhere, while they are asked
         self._claim(fresh)
         self._contents: dict[str, str] = {}  # by mark
         self._attempts: dict[str, int] = {}  # by key, before this run
@@ -102,22 +103,13 @@ class Parts:
                 if part.mark and part.content:
                     self._contents[part.mark] = part.content
 
-    def content(self, recording: Path) -> str:
-        """The recording's hash, remembered so that a big file is read once.
-
-        Raises:
-            UnreadableMedia: it cannot be read.
-        """
-        require_readable(recording)
-        return self.remembered(recording) or content_hash(recording)
-
-    def remembered(self, recording: Path) -> str | None:
+    def remembered(self, recording: Recording) -> str | None:
         """The recording's hash where that takes no reading."""
-        return self._contents.get(_mark(recording) or "")
+        return self._contents.get(mark(recording) or "")
 
     def key(self, task: Task, content: str | None) -> str:
         """Name of a task's part; None stands for a content nobody could read."""
-        return self.job.key(content or f"unread {task.recording.path!a}", task.sentences)
+        return self.job.key(content or f"unread {task.recording.shown!a}", task.sentences)
 
     def read(self, key: str, task: Task) -> Part | None:
         """The part of that name; None when there is none, or a damaged one."""
@@ -147,7 +139,7 @@ class Parts:
             "reason": reason,
             "attempts": self._attempts.get(key, 0) + 1,
             "content": content,
-            "mark": _mark(task.recording.path),
+            "mark": mark(task.recording),
         }
         lines = (json.dumps(line, ensure_ascii=False) for line in (header, *rows))
         write_text(self._folder / f"{key}.jsonl", "".join(line + "\n" for line in lines))
@@ -197,14 +189,6 @@ def _read(path: Path, header_only: bool = False) -> Part | None:
             return Part(rows, **header)
     except (FileNotFoundError, ValueError, TypeError):
         return None  # what a power cut left behind is made again
-
-
-def _mark(recording: Path) -> str | None:
-    try:
-        stat = recording.stat()
-    except OSError:
-        return None
-    return f"{str(recording)!a}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _digest(value: object) -> str:

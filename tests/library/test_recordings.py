@@ -17,7 +17,7 @@ def touch(folder, *names):
 
 
 def vids(*sources):
-    return {recording.vid: recording.path for recording in find_recordings(sources)}
+    return {recording.vid: recording.place for recording in find_recordings(sources)}
 
 
 def test_folders_are_searched_and_files_taken_as_they_are(tmp_path):
