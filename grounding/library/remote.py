@@ -105,8 +105,6 @@ def diagnose(error: BaseException, limits: Limits) -> tuple[str, bool]:
     while (cause := chain[-1].__cause__) is not None and cause not in chain:
         chain.append(cause)
     for each in reversed(chain):  # what came first says most
-        if status := _status(each):
-            return _of_status(status)
         kinds = {kind.__name__ for kind in type(each).__mro__}
         if REFUSED & kinds:
             return "its certificate is not to be trusted", False
@@ -117,6 +115,9 @@ def diagnose(error: BaseException, limits: Limits) -> tuple[str, bool]:
             return f"the connection failed ({detail})", True
         if "NoCredentialsError" in kinds:
             return "there are no credentials for it", False
+    # only now: aiohttp calls a broken connection a 400 too
+    if status := next(filter(None, map(_status, reversed(chain))), None):
+        return _of_status(status)
     for kind, reason in (
         (FileNotFoundError, "no such file"),
         (PermissionError, "access is denied; check the credentials"),
