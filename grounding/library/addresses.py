@@ -115,5 +115,7 @@ def resolve(base: Address, text: str) -> Path | str:
         return place
     host, _, path = base.path.partition("/")
     folder = posixpath.dirname("/" + path)
-    inside = posixpath.normpath(posixpath.join(folder, text))
-    return str(replace(base, path=host + inside, query=""))
+    cut = (_WEB_QUERY if base.is_web else _QUERY).search(text)
+    name, query = (text[: cut.start()], cut[0]) if cut else (text, "")
+    inside = posixpath.normpath(posixpath.join(folder, name))
+    return str(replace(base, path=host + inside, query=query))

@@ -156,14 +156,17 @@ def _listed(name: str, data: bytes, address: addresses.Address | None = None) ->
             place = addresses.place_of(line.place)
             place = Path(name).parent / place if isinstance(place, Path) else place
         written = PurePosixPath(line.place)
-        relative = not (addresses.is_url(line.place) or written.is_absolute())
+        beside = not (
+            addresses.is_url(line.place) or written.is_absolute() or ".." in written.parts
+        )
         if isinstance(place, str):
-            own = addresses.parse(place).name
-            below = str(written) if relative and ".." not in written.parts else own
-            names = _names_of_url(place, below)
+            named = addresses.parse(place)
+            own = named.name
+            parts = PurePosixPath(addresses.readable(named, named.path)).parts
+            below = PurePosixPath(*parts[-len(written.parts) if beside else -1 :])
+            names = _names_of_url(place, str(below))
         else:
             own = place.name
-            beside = relative and ".." not in place.parts
             names = _names(place, Path(name).parent if beside else place.parent)
         if own in ("", ".."):
             raise BadInput(f"{line.origin}: {addresses.shown(line.place)!r} names no file")
