@@ -144,7 +144,8 @@ def _of_url(url: str, limits: Limits) -> Iterator[_Found]:
         yield from _listed(address.shown, read_bytes(url, limits, LARGEST), address)
         return
     for each in listing.find(url, limits):
-        yield _Found(each.url, _names_of_url(each.url, each.below), each.version)
+        parts = len(PurePosixPath(each.below).parts)
+        yield _Found(each.url, _names_of_url(each.url, parts), each.version)
 
 
 def _listed(name: str, data: bytes, address: addresses.Address | None = None) -> Iterator[_Found]:
@@ -155,21 +156,15 @@ def _listed(name: str, data: bytes, address: addresses.Address | None = None) ->
         else:
             place = addresses.place_of(line.place)
             place = Path(name).parent / place if isinstance(place, Path) else place
-        written = PurePosixPath(line.place)
-        beside = not (
-            addresses.is_url(line.place) or written.is_absolute() or ".." in written.parts
-        )
-        if isinstance(place, str):
-            named = addresses.parse(place)
-            own = named.name
-            parts = PurePosixPath(addresses.readable(named, named.path)).parts
-            below = PurePosixPath(*parts[-len(written.parts) if beside else -1 :])
-            names = _names_of_url(place, str(below))
-        else:
-            own = place.name
-            names = _names(place, Path(name).parent if beside else place.parent)
+        own = place.name if isinstance(place, Path) else addresses.parse(place).name
         if own in ("", ".."):
             raise BadInput(f"{line.origin}: {addresses.shown(line.place)!r} names no file")
+        written = PurePosixPath(line.place)
+        outside = addresses.is_url(line.place) or written.is_absolute() or ".." in written.parts
+        if isinstance(place, str):
+            names = _names_of_url(place, 1 if outside else len(written.parts))
+        else:
+            names = _names(place, place.parent if outside else Path(name).parent)
         if line.vid is None:
             yield _Found(place, names)
         else:
@@ -187,12 +182,12 @@ def _matching(pattern: Path) -> Iterator[_Found]:
     except ValueError:  # ** beside other letters
         raise BadInput(f"{pattern}: ** must stand alone between slashes") from None
     for path in matches:
-        any_there, below = True, path.relative_to(root).as_posix()
+        any_there, below = True, path.relative_to(root)
         if path.is_dir():
-            if not below.startswith(".") and "/." not in below:
+            if not any(part.startswith(".") for part in below.parts):
                 for inside in _below(path):
                     yield _Found(inside, _names(inside, root))
-        elif listing.is_recording(below, suffix):
+        elif listing.is_recording(below.as_posix(), suffix):
             yield _Found(path, _names(path, root))
     if not any_there:
         raise BadInput(f"{pattern}: matches nothing; check the pattern")
@@ -229,13 +224,12 @@ def _names(path: Path, root: Path, called: str | None = None) -> tuple[str, ...]
     return tuple(printable(Path(name).as_posix()) for name in (*names, path.absolute()))
 
 
-def _names_of_url(url: str, below: str) -> tuple[str, ...]:
-    address, inside = addresses.parse(url), PurePosixPath(below)
-    if not inside.name:
-        return (address.shown,)
-    whole = PurePosixPath(addresses.readable(address, address.path))
-    parents = whole.parts[: -len(inside.parts)]
-    names = (inside.stem, inside.with_suffix(""), inside, PurePosixPath(*parents[-1:], inside))
+def _names_of_url(url: str, parts: int) -> tuple[str, ...]:
+    """Names a recording elsewhere could have, the last `parts` of its path being its own."""
+    address = addresses.parse(url)
+    path = PurePosixPath(addresses.readable(address, address.path))
+    below, longer = (PurePosixPath(*path.parts[-count:]) for count in (parts, parts + 1))
+    names = (below.stem, below.with_suffix(""), below, longer)
     return tuple(printable(str(name)) for name in (*names, address.shown))
 
 

@@ -3,7 +3,7 @@
 import http.server
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 
@@ -87,10 +87,8 @@ class Web:
             request.send_header(name, str(value))
         request.end_headers()
         if body:
-            try:
+            with suppress(OSError):  # whoever asked did not wait
                 request.wfile.write(data[: len(data) // 2] if half else data)
-            except OSError:
-                pass  # whoever asked did not wait
             if half:
                 time.sleep(0.2)  # or the end overtakes what comes before it
                 request.close_connection = True
