@@ -12,7 +12,7 @@ from typing import Any
 
 from grounding.errors import BadInput
 from grounding.library.addresses import Address, parse, readable
-from grounding.library.remote import Limits, file_system, info, patiently, version
+from grounding.library.remote import Limits, diagnose, file_system, info, patiently, version
 from grounding.media import RECORDINGS
 
 DEEPEST = 32  # folders below a web page: some servers make up pages without end
@@ -123,7 +123,16 @@ def _linked(root: Address, limits: Limits, suffix: str = "") -> Iterator[Remote]
     start = str(replace(root, query=""))
     waiting, seen = [start], {start}
     while waiting:
-        for link in fs.ls(waiting.pop(), detail=False):
+        page = waiting.pop()
+        try:
+            links = fs.ls(page, detail=False)
+        except Exception as error:
+            if page == start or diagnose(error, limits)[1]:
+                raise
+            # a page that is shut costs only itself: fetching it will say why
+            yield Remote(page, readable(root, page.removeprefix(start)).rstrip("/"))
+            continue
+        for link in links:
             # fsspec hands on what stands in the page: entities, dots, arguments, the page itself
             url = _tidy(html.unescape(link))
             if url in seen or not url.startswith(start):

@@ -155,13 +155,12 @@ def read_bytes(url: str, limits: Limits, most: int) -> bytes:
 
     def step() -> bytes:
         fs, path = file_system(url, limits)
+        if (info(fs, path).get("size") or 0) > most:
+            raise BadInput(f"{shown(url)}: has more than {most >> 20} MB; split it")
         data: bytes = fs.cat_file(path)
         return data
 
-    data = patiently(step, url, limits)
-    if len(data) > most:
-        raise BadInput(f"{shown(url)}: has more than {most >> 20} MB; split it")
-    return data
+    return patiently(step, url, limits)
 
 
 def _options(url: str, limits: Limits) -> dict[str, Any]:

@@ -6,6 +6,17 @@ import time
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
+
+@contextmanager
+def direct():
+    """Ask loopback itself, whatever proxy this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield
+
 
 class Web:
     """A web server whose files are `files` (path -> bytes).
@@ -42,7 +53,8 @@ class Web:
         thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield self
+            with direct():
+                yield self
         finally:
             self._server.shutdown()
             self._server.server_close()

@@ -10,7 +10,7 @@ from grounding.library.addresses import is_url, parse, place_of, resolve, shown
 from grounding.library.fetching import local, mark
 from grounding.library.recordings import Recording, find_recordings
 from grounding.library.remote import Limits
-from tests.library.servers import Web
+from tests.library.servers import Web, direct
 
 pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
 
@@ -48,7 +48,7 @@ def store():
         "AWS_SECRET_ACCESS_KEY": "s3cret",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    with pytest.MonkeyPatch.context() as patch:
+    with direct(), pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
         client = boto3.client("s3")
@@ -87,6 +87,16 @@ def test_a_page_leads_to_the_recordings_below_it(web):
     asked = [path for _, path, _ in web.seen]
     assert sorted(asked) == ["/videos/", "/videos/day1/"]
     assert vids(top) == found  # the server sends it to the page
+
+
+def test_a_page_that_is_shut_costs_only_itself(web, tmp_path):
+    web.troubles["/videos/day1/"] = [403] * 9
+    found = find_recordings([f"{web.url}/videos/"], QUICK)
+    assert [each.vid for each in found] == ["a", "day1", "my cat", "salt&pepper"]
+    with pytest.raises(UnreadableMedia, match="day1/: access is denied"), local(found[1], tmp_path):
+        pass
+    web.troubles["/videos/day1/"] = [503]
+    assert "day1/a" in vids(f"{web.url}/videos/")
 
 
 def test_patterns_on_the_web(web):
