@@ -64,7 +64,7 @@ class Address:
 
     def at(self, below: str) -> str:
         """The URL of a path relative to this one, which is a folder."""
-        path = f"{self.path.rstrip('/')}/{below}" if below else self.path
+        path = f"{self.path.rstrip('/')}/{below}" if self.path else below
         return str(replace(self, path=path, query=""))
 
     def __str__(self) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from grounding.errors import BadInput
 from grounding.library.addresses import Address, parse, readable
 from grounding.library.remote import Limits, diagnose, file_system, info, patiently, version
 from grounding.media import RECORDINGS
@@ -103,7 +102,7 @@ def _below(root: Address, path: str, files: dict[str, Any], suffix: str = "") ->
 
 def _on_web(address: Address, limits: Limits) -> list[Remote]:
     url = str(address)
-    if has_magic(address.path, WEB_MAGIC):
+    if has_magic(address.path.partition("/")[2], WEB_MAGIC):
         root, wanted = _rooted(address, WEB_MAGIC)
         fits = _fits(readable(address, wanted))
         found = _linked(root, limits, own_suffix(wanted))
@@ -159,8 +158,6 @@ def _rooted(address: Address, magic: str) -> tuple[Address, str]:
     """A pattern, cut into the folder before the first wildcard and the rest."""
     parts = address.path.split("/")
     at = next(place for place, part in enumerate(parts) if has_magic(part, magic))
-    if at == 0:
-        raise BadInput(f"{address.shown}: its host or bucket is a pattern; write it out")
     path = "/".join(parts[:at])
     root = replace(address, path=path + "/" if address.is_web else path, query="")
     return root, "/".join(parts[at:])

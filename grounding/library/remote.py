@@ -6,6 +6,7 @@ Whatever fails is said in our own words: the libraries' messages hold whole URLs
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -60,6 +61,8 @@ def file_system(url: str, limits: Limits) -> tuple[Any, str]:
         BadInput: the protocol is unknown, or the package it needs is missing.
         Exception: whatever the file system raises; `patiently` knows what to make of it.
     """
+    if "://[" in url:
+        raise BadInput(f"{shown(url)}: fsspec takes no IPv6 address; write the host's name")
     try:
         from fsspec.core import url_to_fs
 
@@ -107,14 +110,13 @@ def diagnose(error: BaseException, limits: Limits) -> tuple[str, bool]:
     for each in reversed(chain):  # what came first says most
         kinds = {kind.__name__ for kind in type(each).__mro__}
         if REFUSED & kinds:
-            return "its certificate is not to be trusted", False
+            return f"there is no secure connection ({type(each).__name__})", False
         if "TimeoutError" in kinds:
             return f"no answer within {limits.timeout:g} s", True
         if LOST & kinds:
-            detail = getattr(each, "strerror", None) or type(each).__name__
-            return f"the connection failed ({detail})", True
+            return f"the connection failed ({_detail(each)})", True
         if "NoCredentialsError" in kinds:
-            return "there are no credentials for it", False
+            return "there are no credentials for it; docs/batch.md says where they go", False
     # only now: aiohttp calls a broken connection a 400 too
     if status := next(filter(None, map(_status, reversed(chain))), None):
         return _of_status(status)
@@ -187,6 +189,13 @@ def _options(url: str, limits: Limits) -> dict[str, Any]:
             config["retries"] = {"total_max_attempts": 1}
             options[protocol] = {"config_kwargs": config | own.get("config_kwargs", {})}
     return options
+
+
+def _detail(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number)
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _status(error: BaseException) -> int | None:

@@ -119,7 +119,8 @@ def test_nobody_there_is_unreachable(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(UnreachableMedia, match=r"the connection failed \(.*\) \(3 attempts\)$"):
+    says = r"the connection failed \(Connection refused\) \(3 attempts\)$"
+    with pytest.raises(UnreachableMedia, match=says):
         fetch(f"http://127.0.0.1:{port}/a.mp4", tmp_path)
 
 
@@ -140,6 +141,11 @@ def test_no_more_is_fetched_than_allowed(web, tmp_path):
         fetch(f"{web.url}/v/a.mp4", tmp_path, limits)
     assert not web.gets("/v/a.mp4")
     assert fetch(f"{web.url}/v/a.mp4", tmp_path, Limits(size=len(DATA))) == DATA
+
+
+def test_a_server_that_cannot_prove_who_it_is_is_not_trusted(web, tmp_path):
+    with pytest.raises(UnreadableMedia, match="there is no secure connection"):
+        fetch(web.url.replace("http", "https") + "/v/a.mp4", tmp_path)
 
 
 def test_an_empty_file_is_no_recording(web, tmp_path):
@@ -214,6 +220,7 @@ def test_headers_can_be_configured(web, tmp_path, monkeypatch):
     "url,says",
     [
         ("nowhere://b/a.mp4", "unknown protocol; known are s3, https"),
+        ("http://[::1]:80/a.mp4", "takes no IPv6 address"),
         ("gs://b/a.mp4", "gs://b/a.mp4: needs gcsfs; install it"),
     ],
 )

@@ -132,6 +132,11 @@ def test_a_source_on_the_web_that_is_not_there_is_one_line(web, source, error, s
     assert "s3cret" not in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_an_address_that_cannot_be_spoken_to_is_told():
+    with pytest.raises(BadInput, match="takes no IPv6 address"):
+        find_recordings(["http://[::1]:80/a.mp4"])
+
+
 def test_a_bucket_is_a_folder(bucket):
     wanted = {
         "a": "s3://takes/v/a.mp4",
@@ -271,5 +276,6 @@ def test_other_protocols_and_chains(tmp_path):
         archive.writestr("in/b.txt", b"123")
     (found,) = find_recordings([f"zip://in::{tmp_path / 'x.zip'}"])
     assert (found.vid, found.place) == ("a", f"zip://in/a.mp4::{tmp_path / 'x.zip'}")
+    assert find_recordings([f"zip://*/?.mp4::{tmp_path / 'x.zip'}"]) == [found]
     with local(found, tmp_path / "fetched") as (path, _):
         assert path.read_bytes() == b"123"
