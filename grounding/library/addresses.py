@@ -45,6 +45,11 @@ class Address:
         return self.protocol in ("http", "https")
 
     @property
+    def is_plain_web(self) -> bool:
+        """Whether it is on the web and nothing else is between."""
+        return self.is_web and "::" not in self.head + self.tail
+
+    @property
     def name(self) -> str:
         """The last part of the path."""
         return PurePosixPath(readable(self, self.path.rstrip("/"))).name if self.path else ""

@@ -162,8 +162,7 @@ class _Fetch:
 
     def _opened(self, fs: Any, path: str, size: int | None) -> Any:
         """The source, from the first byte that is not there yet."""
-        web = parse(self._url)
-        if not web.is_web or web.tail:
+        if not parse(self._url).is_plain_web:
             source = fs.open(path, "rb", block_size=CHUNK)
             source.seek(self._done)
             return source

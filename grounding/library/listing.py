@@ -44,7 +44,7 @@ def find(url: str, limits: Limits) -> list[Remote]:
         BadInput: there is nothing, or the server cannot be asked.
     """
     address = parse(url)
-    look = _on_web if address.is_web and not address.tail else _in_store
+    look = _on_web if address.is_plain_web else _in_store
     return patiently(lambda: look(address, limits), url, limits)
 
 

@@ -75,7 +75,7 @@ def _place(row: dict[str, Any]) -> str:
         raise ValueError(f"{' and '.join(given)} are both filled; keep one of them")
     place = row[given[0]]
     if not isinstance(place, str) or not place.strip() or "\0" in place:
-        raise ValueError(f"{given[0]} is {str(place)[:40]!r}; it must be a path or a URL")
+        raise ValueError(f"{given[0]} is {tables.said(place)}; it must be a path or a URL")
     return place
 
 

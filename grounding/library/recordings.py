@@ -226,11 +226,11 @@ def _names(path: Path, root: Path, called: str | None = None) -> tuple[str, ...]
 
 def _names_of_url(url: str, parts: int) -> tuple[str, ...]:
     """Names a recording elsewhere could have, the last `parts` of its path being its own."""
-    address = addresses.parse(url)
+    address = addresses.parse(addresses.shown(url))
     path = PurePosixPath(addresses.readable(address, address.path))
     below, longer = (PurePosixPath(*path.parts[-count:]) for count in (parts, parts + 1))
     names = (below.stem, below.with_suffix(""), below, longer)
-    return tuple(printable(str(name)) for name in (*names, address.shown))
+    return tuple(printable(str(name)) for name in (*names, address))
 
 
 def _tell_apart(found: Sequence[_Found]) -> list[tuple[_Found, str]]:

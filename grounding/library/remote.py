@@ -26,7 +26,7 @@ LOST = {"TimeoutError", "ConnectionError", "gaierror", "IncompleteRead", "Connec
 LOST |= {"ClientConnectionError", "ClientPayloadError", "HTTPClientError", "EOFError"}
 REFUSED = {"ClientSSLError", "ClientConnectorCertificateError", "SSLError"}
 VERSIONS = ("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "checksum", "CRC", "sha")
-TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "modified")
+TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "modified", "modify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Limits:
     Attributes:
         size: largest recording, bytes; None = any.
         timeout: seconds without a byte.
-        attempts: how often what may pass is tried.
+        attempts: how often what may pass is tried, at least once.
         wait: seconds before the second attempt; doubled before each further one.
     """
 

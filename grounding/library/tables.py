@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from grounding.errors import BadInput
+from grounding.library.addresses import is_url, shown
 
 Rows = Iterator[tuple[int, dict[str, Any]]]  # line number, column -> value
 
@@ -54,7 +55,7 @@ def objects(name: str, text: str) -> Rows:
             what = getattr(error, "msg", "cannot be read")
             raise BadInput(f"{name}:{number}: not JSON ({what}); one object a line") from None
         if not isinstance(row, dict):
-            raise BadInput(f"{name}:{number}: {str(row)[:40]!r} is no JSON object")
+            raise BadInput(f"{name}:{number}: {said(row)} is no JSON object")
         yield number, row
 
 
@@ -80,12 +81,14 @@ def table(name: str, text: str, known: Collection[str], needed: Sequence[str]) -
             if not headings:
                 headings = _headings(cells)
                 if not {*needed} & {*headings}:
-                    said, wanted = str(cells)[:200], " or ".join(needed)
-                    raise BadInput(f"{name}: no column {wanted}; rename one of {said}")
+                    there, wanted = str([*map(shown, cells)])[:200], " or ".join(needed)
+                    raise BadInput(f"{name}: no column {wanted}; rename one of {there}")
                 continue
             if surplus := next(filter(None, cells[len(headings) :]), ""):
+                # what stands behind a comma of a URL may be its signature
+                what = "a part of a URL" if any(map(is_url, cells)) else said(surplus)
                 raise BadInput(
-                    f"{name}:{reader.line_num}: {surplus[:40]!r} stands under no heading; "
+                    f"{name}:{reader.line_num}: {what} stands under no heading; "
                     "quote cells with separators"
                 )
             yield reader.line_num, dict(zip(headings, cells, strict=False))
@@ -102,8 +105,14 @@ def word(row: dict[str, Any], column: str, what: str) -> str | None:
     """
     value = row.get(column)
     if isinstance(value, bool) or not isinstance(value, int | str | None):
-        raise ValueError(f"{column} is {str(value)[:40]!r}; it must be {what}")
+        raise ValueError(f"{column} is {said(value)}; it must be {what}")
     return None if value in (None, "") else str(value)
+
+
+def said(value: object) -> str:
+    """A wrong value for a message; not one with a URL in it, which may hold a password."""
+    text = str(value)
+    return "something with a URL" if "://" in text else repr(text[:40])
 
 
 def _headings(cells: Sequence[str]) -> list[str]:

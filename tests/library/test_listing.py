@@ -240,6 +240,12 @@ def test_urls_that_differ_in_what_may_be_secret_need_names(web, tmp_path):
     assert set(vids(manifest)) == {"x", "y"}
 
 
+def test_names_that_are_shared_hold_no_password(tmp_path):
+    urls = [f"https://me:s3cret@{host}.example/a.mp4?k=s3cret" for host in "xy"]
+    (tmp_path / "m.txt").write_text("\n".join(urls))
+    assert list(vids(tmp_path / "m.txt")) == ["x.example/a.mp4", "y.example/a.mp4"]
+
+
 @pytest.mark.parametrize(
     "url,wanted",
     [
@@ -268,7 +274,7 @@ def test_a_path_is_no_url_and_a_local_url_is_a_path():
     assert resolve(base, "/a.mp4") == Path("/a.mp4")
 
 
-def test_other_protocols_and_chains(tmp_path):
+def test_other_protocols_and_chains(web, tmp_path):
     import zipfile
 
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
@@ -279,3 +285,8 @@ def test_other_protocols_and_chains(tmp_path):
     assert find_recordings([f"zip://*/?.mp4::{tmp_path / 'x.zip'}"]) == [found]
     with local(found, tmp_path / "fetched") as (path, _):
         assert path.read_bytes() == b"123"
+    web.files["/x.zip"] = (tmp_path / "x.zip").read_bytes()
+    for url in (f"zip://in/a.mp4::{web.url}/x.zip", f"simplecache::{web.url}/x.zip"):
+        (found,) = find_recordings([url])
+        with local(found, tmp_path / "fetched") as (path, _):
+            assert path.read_bytes() in (b"123", web.files["/x.zip"])

@@ -66,6 +66,11 @@ def test_a_list_of_files_may_hold_any_name():
         ("m.jsonl", '{"path": "a", "vid": [1]}', r"m.jsonl:1: vid is '\[1\]'; it must be"),
         ("m.jsonl", '{"path": "a", "vid": " "}', "m.jsonl:1: vid is ' '; leave it out"),
         ("m.jsonl", '{"path": "a", "vid": "\\ud800"}', "m.jsonl:1: vid holds half"),
+        ("m.csv", "https://u:pw@h/a?sig=pw\nb\n", r"rename one of \['https://h/a'\]"),
+        ("m.csv", "url\nhttps://h/a?sig=1,pw\n", "m.csv:2: a part of a URL stands under no"),
+        ("m.jsonl", '["https://u:pw@h/a"]', "1: something with a URL is no JSON object"),
+        ("m.jsonl", '{"url": ["https://u:pw@h/a"]}', "1: url is something with a URL; it must"),
+        ("m.jsonl", '"https://u:pw@h/a?pw"', "1: something with a URL is no JSON object"),
         ("m.jsonl", '{"path": "a"}\n["a"]\n', "m.jsonl:2: .* is no JSON object"),
         ("m.jsonl", '{"qid": 1, "vid": "a", "query": "b"}', "m.jsonl:1: names no recording"),
         ("m.jsonl", "a.mp4\n", "m.jsonl:1: not JSON"),
@@ -75,7 +80,7 @@ def test_a_list_of_files_may_hold_any_name():
 def test_what_is_wrong_is_told_by_its_line(name, text, says):
     with pytest.raises(BadInput, match=says) as error:
         read(name, text)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and "pw" not in str(error.value)
 
 
 def test_bytes_that_are_no_text():
