@@ -131,6 +131,8 @@ class _Asker:
                 return self._parts.write(task, None, (), ("error", _line(error.reason))), False
             except UnreadableMedia as error:
                 return self._parts.write(task, None, (), ("unreadable", _line(error.reason))), False
+            except (BadInput, OSError):
+                raise  # a package is missing, or this disk is full: every one would fail
             except Exception as error:
                 return self._parts.write(task, None, (), ("error", _what(error))), False
             return self._asked(task, path, content)

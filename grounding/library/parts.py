@@ -109,7 +109,8 @@ class Parts:
 
     def key(self, task: Task, content: str | None) -> str:
         """Name of a task's part; None stands for a content nobody could read."""
-        return self.job.key(content or f"unread {task.recording.shown!a}", task.sentences)
+        where = f"unread {task.recording.vid!a} {task.recording.shown!a}"
+        return self.job.key(content or where, task.sentences)
 
     def read(self, key: str, task: Task) -> Part | None:
         """The part of that name; None when there is none, or a damaged one."""

@@ -33,6 +33,18 @@ def test_where_recordings_lie_changes_no_byte(web, videos, sentences, run_folder
     assert [path for method, path, _ in web.seen if method == "GET"] == ["/v/"]  # none was fetched
 
 
+def test_a_disk_that_is_full_while_fetching_stops_the_batch(
+    web, sentences, run_folder, tmp_path, monkeypatch
+):
+    def full(self, chunk):
+        self._write(lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    monkeypatch.setattr("grounding.library.fetching._Fetch._keep", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_batch([f"{web.url}/v/"], sentences, run_folder, tmp_path / "out")
+    assert not list((tmp_path / "out" / "fetched").iterdir())
+
+
 def test_what_cannot_be_got_costs_only_itself(web, sentences, run_folder, tmp_path):
     manifest = tmp_path / "m.csv"
     secret = web.url.replace("://", "://me:s3cret@")
