@@ -42,6 +42,10 @@ class UnreadableMedia(BadInput):
         return type(self), (self.path, self.reason)
 
 
+class UnreachableMedia(UnreadableMedia):
+    """A recording on another machine cannot be got now; trying again later may succeed."""
+
+
 class WorkerLost(BadInput):
     """A process that worked on a recording is gone: that recording, or its size, is to blame.
 

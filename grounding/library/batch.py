@@ -87,6 +87,7 @@ def run_batch(
     weights = Path(model) / model_file.NAME if Path(model).is_dir() else Path(model)
     job = Job(content_hash(weights), recipe.key, queries_hash(asked), top)
     parts = Parts(Path(out), job, fresh=fresh)
+    parts.look([task.recording for task in tasks])
     keys = _finished(parts, tasks, cut)
     resumed = len(keys)
     told = progress or (lambda done, total, what: None)
@@ -162,7 +163,7 @@ def _finished(parts: Parts, tasks: Sequence[Task], cut: Path | None) -> dict[str
     """vid -> key of the parts that can be found without reading recordings."""
     keys = {}
     for task in tasks:
-        content = parts.remembered(task.recording.path)
+        content = parts.remembered(task.recording)
         if content is not None:
             key = parts.key(task, content)
             part = parts.read(key, task)

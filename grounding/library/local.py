@@ -5,11 +5,13 @@ from __future__ import annotations
 import queue
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
-from grounding.errors import UnreadableMedia
+from grounding.errors import BadInput, UnreachableMedia, UnreadableMedia
 from grounding.library.asking import Asker, Here, Reply, clips_of_rows, one_line, told
+from grounding.library.fetching import local
 from grounding.library.parts import Part, Parts
 from grounding.library.queries import Task
 
@@ -66,16 +68,27 @@ def is_cut(task: Task, part: Part, cut: Path | None) -> bool:
 
 
 def _do(asker: Asker | Here, parts: Parts, task: Task, cut: Path | None) -> tuple[str, bool]:
-    path, vid = task.recording.path, task.recording.vid
-    try:
-        content = parts.content(path)
-    except UnreadableMedia as error:
-        return _keep(
-            parts, task, None, Reply(problem=("unreadable", one_line(error.reason)))
-        ), False
-    except Exception as error:
-        return _keep(parts, task, None, Reply(problem=("error", told(error)))), False
-    key = parts.key(task, content)
+    with ExitStack() as until_asked:
+        known = parts.remembered(task.recording)
+        try:
+            path, content = until_asked.enter_context(
+                local(task.recording, parts.fetched, known=known)
+            )
+        except UnreachableMedia as error:
+            return _failed(parts, task, "unreachable", one_line(error.reason))
+        except UnreadableMedia as error:
+            return _failed(parts, task, "unreadable", one_line(error.reason))
+        except (BadInput, OSError):
+            raise  # a package is missing, or this disk is full: every one would fail
+        except Exception as error:
+            return _failed(parts, task, "error", told(error))
+        return _ask(asker, parts, task, path, content, cut)
+
+
+def _ask(
+    asker: Asker | Here, parts: Parts, task: Task, path: Path, content: str, cut: Path | None
+) -> tuple[str, bool]:
+    key, vid = parts.key(task, content), task.recording.vid
     part = parts.read(key, task)
     if part is not None and part.is_final:
         if is_cut(task, part, cut):
@@ -88,6 +101,10 @@ def _do(asker: Asker | Here, parts: Parts, task: Task, cut: Path | None) -> tupl
     else:
         reply = asker(path, vid, task.sentences, cut=cut)
     return _keep(parts, task, content, reply), False
+
+
+def _failed(parts: Parts, task: Task, kind: str, reason: str) -> tuple[str, bool]:
+    return _keep(parts, task, None, Reply(problem=(kind, reason))), False
 
 
 def _keep(parts: Parts, task: Task, content: str | None, reply: Reply) -> str:

@@ -61,7 +61,7 @@ def shares(root: Path, count: int = 20) -> None:
     encoder, rate = grounder.encoder, grounder.trained.recipe.rate
     taken = dict.fromkeys(("decode", "decode and encode", "head", "write"), 0.0)
     for task in tasks:
-        path = task.recording.path
+        path = task.recording.place
         at = [time.perf_counter()]
         with open_video(path, short_side=encoder.short_side) as reader:
             for _ in reader.iter_frames(rate=rate):

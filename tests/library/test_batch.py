@@ -135,7 +135,7 @@ def test_only_what_is_missing_is_done_again(videos, sentences, run_folder, tmp_p
 
 def test_what_is_remembered_is_not_even_read(videos, sentences, run_folder, tmp_path, monkeypatch):
     run_batch([videos], sentences, run_folder, tmp_path / "out")
-    monkeypatch.setattr("grounding.library.parts.content_hash", lambda path: 1 / 0)
+    monkeypatch.setattr("grounding.library.fetching.content_hash", lambda path: 1 / 0)
     assert run_batch([videos], sentences, run_folder, tmp_path / "out").resumed == 6
 
 
@@ -178,19 +178,19 @@ def test_a_broken_file_costs_only_itself(videos, sentences, run_folder, tmp_path
     (folder / "folder.mp4").mkdir()
     out = tmp_path / "out"
     done = run_batch([folder], sentences, run_folder, out)
-    assert done.predictions == 18 and done.recordings == 10
+    assert done.predictions == 18 and done.recordings == 11
     failures = lines(out / "failures.jsonl")
-    assert [f["recording"] for f in failures] == ["empty", "gone", "pipe", "text"]
+    assert [f["recording"] for f in failures] == ["empty", "folder", "gone", "pipe", "text"]
     assert all(list(f) == ["recording", "kind", "reason", "attempts"] for f in failures)
     assert all(f["kind"] == "unreadable" and f["attempts"] == 1 for f in failures)
-    assert "no such file" in failures[1]["reason"]
+    assert "is a folder" in failures[1]["reason"] and "no such file" in failures[2]["reason"]
     # numbers stay with their queries whatever fails
-    assert lines(out / "predictions.jsonl")[0]["qid"] == 1 + 4 * 3
+    assert lines(out / "predictions.jsonl")[0]["qid"] == 1 + 5 * 3
     # what cannot be decoded is not tried again; what could not be read at all is
     decoded.clear()
     again = run_batch([folder], sentences, run_folder, out)
     assert decoded == []
-    assert [f.attempts for f in again.failures] == [2, 2, 2, 1]
+    assert [f.attempts for f in again.failures] == [2, 2, 2, 2, 1]
 
 
 def test_half_a_recording_is_predicted_and_listed(sentences, run_folder, tmp_path):
