@@ -28,6 +28,7 @@ _SHARES = {"dropout", "warm_up"}
 _NOT_NEGATIVE = {"frozen", "text_rate", "hold_out"}
 
 BatchOf = Literal["queries", "videos"]
+StrategyName = Literal["ddp", "fsdp"]
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class TrainingSettings(_Checked):
         gathered: processes that train together contrast with what all of them have, so that the
             result does not depend on how many they are; otherwise each contrasts alone, as
             published.
+        strategy: of processes that train together, each has all weights (ddp) or a piece of
+            them and of what the optimizer remembers (fsdp); results are the same.
     """
 
     supervision: Supervision = "glance"
@@ -174,6 +177,7 @@ class TrainingSettings(_Checked):
     seed: int = 0
     threads: int = 1
     gathered: bool = True
+    strategy: StrategyName = "ddp"
 
     def __post_init__(self) -> None:
         super().__post_init__()
