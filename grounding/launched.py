@@ -78,7 +78,7 @@ def joined(device: str) -> Iterator[Ranks]:
         if "gloo" in str(error) or isinstance(error, torch.distributed.DistError):
             raise BadInput(
                 "another process is gone, killed perhaps for want of memory; finished epochs are "
-                "kept: give the same command with --resume"
+                "kept: go on with torchrun ... -m apps -- train --run DIR --resume"
             ) from None
         raise
 

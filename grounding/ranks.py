@@ -78,13 +78,12 @@ class Ranks:
         if self.count == 1:
             return "auto"
         from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-        from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+        from lightning.pytorch.strategies import DDPStrategy
+
+        from grounding.sharding import ShardedStrategy
 
         if kind == "fsdp":
-            # the trainer's FSDPStrategy refuses the CPU; this one takes what `fully_shard` made
-            sharded = ModelParallelStrategy(self.count, 1, save_distributed_checkpoint=False)
-            sharded.cluster_environment = LightningEnvironment()
-            return sharded
+            return ShardedStrategy(self.count)
         return DDPStrategy(
             cluster_environment=LightningEnvironment(),
             # buffers are constants; a weight may be left out of some steps (text that is frozen at

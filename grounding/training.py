@@ -302,9 +302,10 @@ def _fit(
         except SystemExit:
             # the trainer turns Ctrl-C into an exit and keeps ignoring the signal
             signal.signal(signal.SIGINT, on_interrupt)
+            command = "grounding train" if ranks.count == 1 else "torchrun ... -m apps -- train"
             raise Interrupted(
                 f"interrupted in epoch {trainer.current_epoch + 1}; finished epochs are kept; "
-                f"go on with: grounding train --run {run} --resume"
+                f"go on with: {command} --run {run} --resume"
             ) from None
 
 
