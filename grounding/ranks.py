@@ -26,6 +26,7 @@ T = TypeVar("T")
 # the others wait while the first extracts features or judges on `val`, however long it takes; who
 # dies is noticed by the process that started them
 PATIENCE = timedelta(days=30)
+_AT_ONCE = 64  # recordings whose clips are sent together
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Ranks:
         made = [make() if self.is_first else None]
         torch.distributed.broadcast_object_list(made, device=torch.device("cpu"))
         return cast(T, made[0])
+
+    def spread(self, x: Tensor) -> None:
+        """The first process's (rows, ...) on the CPU become those of all, some rows at a time."""
+        for rows in torch.split(x, _AT_ONCE):
+            torch.distributed.broadcast(rows.view(torch.uint8), 0)
 
     def share(self, batch: Batch) -> Batch:
         """The part of a batch that this process encodes."""

@@ -57,7 +57,9 @@ class FeatureSettings(_Checked):
             in memory.
         batch: frames it sees at once.
         file: features that are there already, instead of an encoder: an HDF5 file or a folder of
-            `<vid>.npy`, relative to the dataset folder or absolute. Recordings are not needed then.
+            `<vid>.npy`, relative to the dataset folder or absolute; a folder at an address
+            (`s3://bucket/features/`); or shards, here or there (`shards-{000..007}.tar`).
+            Recordings are not needed then.
         layout: the public file that it is; its rows become clips as published, and another width is
             refused. None = rows of any width, averaged as our own.
         last_row: False leaves a recording's last row out, as the published code does.

@@ -38,7 +38,7 @@ from grounding.report import Report, evaluate
 from grounding.run_writer import EpochDone, RunWriter
 from grounding.settings import RunSettings, TrainingSettings
 from grounding.sharding import Sharded
-from grounding.sources import read_clips
+from grounding.sources import read_for_all
 from grounding.splits import HELD_OUT, held_out, keep_held_out, read_splits
 from grounding.supervision import check
 from grounding.thawing import Thaw
@@ -236,10 +236,9 @@ def _train(
     check(folder.root / "annotations" / "train.jsonl", splits["train"], training.supervision)
     words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     asked = chain.from_iterable(splits.values())
-    with ranks.first_alone():
-        clips, recipe = read_clips(
-            folder, asked, settings.features, device=device, progress=extracting
-        )
+    clips, recipe = read_for_all(
+        ranks, folder, asked, settings.features, device=device, progress=extracting
+    )
     torch.manual_seed(training.seed)
     model = model_file.build_model(settings, clips.width, words.size, words)
     trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)
