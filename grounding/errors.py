@@ -42,6 +42,25 @@ class UnreadableMedia(BadInput):
         return type(self), (self.path, self.reason)
 
 
+class UnreachableMedia(UnreadableMedia):
+    """A recording on another machine cannot be got now; trying again later may succeed."""
+
+
+class WorkerLost(BadInput):
+    """A process that worked on a recording is gone: that recording, or its size, is to blame.
+
+    Attributes: `kind`, one of "timeout", "memory", "crash" (a signal of its own making) and
+    "killed" (somebody else's, as the system does where memory runs out).
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.kind, str(self))
+
+
 class Interrupted(KeyboardInterrupt):
     """Stopped by Ctrl-C after all that was finished has been saved; the message says how to go
     on.

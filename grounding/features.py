@@ -18,6 +18,7 @@ import numpy.typing as npt
 from grounding.errors import BadInput, UnreadableMedia
 from grounding.feature_files import Features, Recipe, read_features, write_features
 from grounding.files import write_text
+from grounding.media.container import require_readable
 from grounding.media.video import FrameBatch, VideoReader, open_video
 
 __all__ = [
@@ -234,10 +235,8 @@ class FeatureStore:
         """The content hash, remembered by path, size and time of change so that a big file is read
         once.
         """
-        try:
-            stat = media.stat()
-        except OSError as error:
-            raise UnreadableMedia(media, f"{error.strerror}; check the path") from None
+        require_readable(media)  # or a pipe would keep it waiting for ever
+        stat = media.stat()
         mark = f"{media.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         with self._lock:
             if self._known is None:

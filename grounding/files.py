@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grounding.errors import BadInput
+
 # mkstemp makes private files; finished ones get the permissions any new file would. Asked for
 # once, here,
 # because asking means setting it for a moment, which threads would see.
@@ -39,6 +41,22 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path, name: str) -> None:
+    """Make a folder and find out, before the work, that its results can be kept there.
+
+    Raises:
+        BadInput: they cannot; `name` is the option that gave it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"{name} {folder}: {error.strerror}; give a folder that can be written to"
+        ) from None
 
 
 def make_room(files: Iterable[Path], most: int) -> int:

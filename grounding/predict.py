@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from grounding.dataset import ClipTable, QueryData
 from grounding.decode import Calibration, decode
 from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
-from grounding.features import Features, FeatureStore, FrameEncoder, encode_video, recipe_of
+from grounding.features import (
+    Features,
+    FeatureStore,
+    FrameEncoder,
+    Seconds,
+    encode_video,
+    recipe_of,
+)
 from grounding.media.video import open_video
 from grounding.sources import clips_of
 from grounding.types import Prediction, Query, Sample
@@ -63,19 +71,17 @@ class Grounder:
         """
         return cls(model_file.load(run, device), device)
 
-    def features(self, media: str | Path) -> Features:
-        """Decode and encode a recording the way the model was trained.
+    def features(self, media: str | Path, progress: Seconds | None = None) -> Features:
+        """Decode and encode a recording the way the model was trained; the encoder is loaded once.
 
         Raises:
             UnreadableMedia: it cannot be decoded.
             RecipeMismatch: this installation's encoder is not the one of the training.
             BadInput: the model was trained on a file of features.
         """
-        recipe, encoder = self.trained.recipe, self._frame_encoder()
+        encoder = self.encoder
         with open_video(media, short_side=encoder.short_side) as reader:
-            found = recipe_of(encoder, recipe.rate)
-            found.require(recipe, str(media))
-            return encode_video(reader, encoder, found)
+            return encode_video(reader, encoder, self.trained.recipe, progress=progress)
 
     def store(self, folder: str | Path) -> FeatureStore:
         """Features kept in a folder, made the way the model was trained.
@@ -83,23 +89,30 @@ class Grounder:
         Raises:
             RecipeMismatch: this installation's encoder is not the one of the training.
         """
-        store = FeatureStore(folder, self._frame_encoder(), self.trained.recipe.rate)
-        store.recipe.require(self.trained.recipe, str(folder))
-        return store
+        return FeatureStore(folder, self.encoder, self.trained.recipe.rate)
 
-    def _frame_encoder(self) -> FrameEncoder:
+    @functools.cached_property
+    def encoder(self) -> FrameEncoder:
+        """The frame encoder of the training.
+
+        Raises:
+            RecipeMismatch: this installation's is another.
+            BadInput: the model was trained on a file of features.
+        """
         recipe = self.trained.recipe
         if recipe.is_file:
             raise BadInput(
                 f"the model was trained on {recipe}, which no encoder here makes; {recipe.remedy}"
             )
         settings = self.trained.settings.features
-        return frame_encoder(
+        encoder = frame_encoder(
             settings.encoder,
             precision=settings.precision,
             batch=settings.batch,
             device=self.device,
         )
+        recipe_of(encoder, recipe.rate).require(recipe, settings.encoder)
+        return encoder
 
     def ground(
         self, media: str | Path, sentences: Sequence[str], *, top: int = 5

@@ -122,6 +122,22 @@ def ask(
     return work
 
 
+def batch(model: str, device: str = "cpu", top: int = 5) -> Callable[..., Any]:
+    """The model gets ready; each call then asks one recording -> `rows` of a prediction file
+    without qid and vid, and `problem`, its kind and reason, None where there is none.
+
+    A call of the work has `media`, `vid` and `sentences`; with `cut`, a folder, moments are also
+    written there, and with `rows` (of an earlier call) that alone is done.
+
+    Raises:
+        BadInput: no recording could be asked.
+    """
+    _one_thread()
+    from grounding.library.asking import Desk
+
+    return Desk(model, device, top)
+
+
 def demo(folder: str, videos: int = 96, device: str = "cpu") -> Work:
     """The sample rendered and a model trained on it -> folders of the data and of the run.
 
@@ -177,6 +193,7 @@ TASKS: dict[str, Callable[..., Work]] = {
     "examine": examine,
     "proxy": proxy,
     "ask": ask,
+    "batch": batch,
     "demo": demo,
     "device": device,
 }

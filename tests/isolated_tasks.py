@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -113,9 +114,45 @@ def breed(note):
     return work
 
 
+def remember(note):
+    """Gets ready with a note of it, and keeps what it is told."""
+    with Path(note).open("a") as file:
+        file.write("x")
+    words = []
+
+    def work(progress, word):
+        if not word:
+            raise UnreadableMedia("a.mp4", "no video")
+        words.append(word)
+        return {"words": "".join(words)}
+
+    return work
+
+
+def slow():
+    def work(progress, seconds, talks=False):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            if talks:
+                progress(0, 1, "still here")
+        return "done"
+
+    return work
+
+
+def suicide():
+    return lambda progress: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unfit():
+    raise RecipeMismatch("no such model")
+
+
 TASKS = {
     task.__name__: task
     for task in (
-        echo, noisy, count, hang, spin, chatter, eat, write, crash, bug, refuse, leave, shout, breed
+        echo, noisy, count, hang, spin, chatter, eat, write, crash, bug, refuse, leave, shout,
+        breed, remember, slow, suicide, unfit
     )
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Features cannot mismatch, are made once, and appear whole."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -106,8 +107,11 @@ def test_a_mismatch_names_both_recipes(media, tmp_path):
 def test_a_broken_recording_costs_only_itself(media, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)  # whose writer never comes
     store = FeatureStore(tmp_path / "f", frame_encoder("pixel-grid"), 4.0)
     told = []
+    assert isinstance(store.extract([pipe])[pipe], UnreadableMedia)
     found = store.extract([media[0], broken, media[1]], progress=lambda *a: told.append(a))
     assert isinstance(found[broken], UnreadableMedia)
     assert isinstance(found[media[0]], Features) and isinstance(found[media[1]], Features)

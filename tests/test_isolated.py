@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from grounding import isolated
-from grounding.errors import AnnotationError, BadInput, Interrupted, RecipeMismatch, UnreadableMedia
+from grounding.errors import (
+    AnnotationError,
+    BadInput,
+    Interrupted,
+    RecipeMismatch,
+    UnreadableMedia,
+    WorkerLost,
+)
+from grounding.isolated import process
 
 call = functools.partial(isolated.call, tasks="tests.isolated_tasks")
 
@@ -107,7 +115,7 @@ def test_bad_input_keeps_its_class_and_its_line(kind, found, line):
 
 
 def test_a_message_too_long_is_not_read_on(monkeypatch):
-    monkeypatch.setattr(isolated, "LONGEST_MESSAGE", 1000)
+    monkeypatch.setattr(process, "LONGEST_MESSAGE", 1000)
     with pytest.raises(RuntimeError):
         call("shout", {"size": 5000}, seconds=20)
     assert call("shout", {"size": 500}, seconds=20) == "x" * 500
@@ -169,3 +177,54 @@ def test_many_at_once_do_not_mix():
     for thread in threads:
         thread.join()
     assert found == {k: k for k in range(4)}
+
+
+@pytest.fixture
+def worker():
+    made = []
+
+    def make(task, arguments=None, **limits):
+        made.append(isolated.Worker(task, arguments or {}, tasks="tests.isolated_tasks", **limits))
+        made[-1].get_ready(30)
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_worker_gets_ready_once_and_is_asked_often(worker, tmp_path):
+    note = tmp_path / "starts"
+    one = worker("remember", {"note": str(note)})
+    assert [one.ask({"word": word}, seconds=20)["words"] for word in "abc"] == ["a", "ab", "abc"]
+    assert note.read_text() == "x"
+    with pytest.raises(UnreadableMedia, match="no video"):
+        one.ask({"word": ""}, seconds=20)
+    assert one.ask({"word": "d"}, seconds=20)["words"] == "abcd"  # bad input costs it nothing
+
+
+def test_time_counts_from_each_call_and_so_does_silence(worker):
+    one = worker("slow")
+    for _ in range(3):
+        assert one.ask({"seconds": 0.5}, seconds=1.2) == "done"
+    assert one.ask({"seconds": 1.2, "talks": True}, seconds=9, silent=0.8) == "done"
+    with pytest.raises(WorkerLost, match="hangs: nothing happened for 0.3 s") as caught:
+        one.ask({"seconds": 60}, seconds=60, silent=0.3)
+    assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    "task,limits,kind",
+    [("crash", {}, "crash"), ("eat", {"memory": 400 << 20}, "memory"), ("suicide", {}, "killed")],
+)
+def test_what_a_lost_worker_died_of_is_told(worker, task, limits, kind):
+    with pytest.raises(WorkerLost) as caught:
+        worker(task, **limits).ask({}, seconds=30)
+    assert caught.value.kind == kind and "\n" not in str(caught.value)
+
+
+def test_what_cannot_get_ready_says_so_at_once():
+    one = isolated.Worker("unfit", {}, tasks="tests.isolated_tasks")
+    with pytest.raises(RecipeMismatch, match="no such model"):
+        one.get_ready(20)
+    one.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from apps.parsing import positive
 from apps.progress import bar, say
 from grounding.devices import resolve
+from grounding.files import require_writable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--top-k", type=positive, default=5, help="moments per sentence (default 5)"
     )
     parser.add_argument(
-        "--workers", type=positive, default=2, help="recordings decoded at a time (default 2)"
+        "--workers",
+        type=_count,
+        default=2,
+        help="processes that ask one recording each (default 2); 0 = this one, without limits",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=positive,
+        default=3600,
+        metavar="S",
+        help="for one recording (default 3600)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=positive,
+        default=4,
+        metavar="GB",
+        help="for one recording, beside the model (default 4)",
+    )
+    parser.add_argument(
+        "--cut", metavar="DIR", type=Path, help="write each moment there as a playable MP4 file"
     )
     parser.add_argument("--fresh", action="store_true", help="forget the results in DIR")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a recording failed")
@@ -37,8 +58,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and say what failed."""
-    from grounding.library import run_batch
+    from grounding.library import Limits, run_batch
 
+    if args.cut is not None:
+        require_writable(args.cut, "--cut")
     with bar("recordings", args.quiet) as progress:
         done = run_batch(
             args.sources,
@@ -48,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             top=args.top_k,
             fresh=args.fresh,
+            cut=args.cut,
+            limits=Limits(seconds=args.max_seconds, memory=args.max_memory << 30),
             device=resolve(args.device),
             progress=progress,
         )
@@ -64,3 +89,10 @@ def run(args: argparse.Namespace) -> int:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         say(f"warning: failures: {counts}; see {args.out / 'failures.jsonl'}")
     return 1 if args.strict and done.failures else 0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is less than 0")
+    return value

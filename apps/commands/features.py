@@ -33,13 +33,18 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.rate > 0:
         raise BadInput(f"--rate {args.rate:g}: must be greater than 0")
-    out, sources = Path(args.out) if args.out else None, []
-    for source in map(Path, args.sources):
+    out, sources = Path(args.out) if args.out else None, list[str | Path]()
+    for given in args.sources:
+        source = Path(given)
         dataset = (source / "media").is_dir()
-        sources.append(source / "media" if dataset else source)
+        sources.append(source / "media" if dataset else given)
         if dataset and out is None:
             out = source / "features"
-    media = [recording.path for recording in find_recordings(sources)]
+    media = []
+    for recording in find_recordings(sources):
+        if not isinstance(recording.place, Path):
+            raise BadInput(f"{recording.shown}: is on another machine; copy it here first")
+        media.append(recording.place)
     if out is None:
         raise BadInput("--out: say where the features go; only a dataset folder has its own place")
     encoder = frame_encoder(

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ from apps.tables import text_table
 from grounding.devices import resolve
 from grounding.errors import BadInput
 from grounding.export import COUNT_FRAMES, FORMATS, Format, frame_rate, is_absent
+from grounding.files import require_writable
 from grounding.types import Prediction
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Answer on stdout."""
     media, sentences = _asked(args)
     if args.cut is not None:
-        _require_writable(args.cut)
+        require_writable(args.cut, "--cut")
     features, vid = _stored(args) if media is None else (None, Path(media).stem)
     vid = os.fsencode(vid).decode("utf-8", "replace")
     ask = _ask_encoder if args.model == ZERO_SHOT else _ask_model
@@ -196,18 +196,6 @@ def _frame_rate(media: str) -> Fraction:
 
     info = probe(media)
     return frame_rate(info.rate, info.is_variable)
-
-
-def _require_writable(folder: Path) -> None:
-    """Find out before the work that its results can be kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise BadInput(
-            f"--cut {folder}: {error.strerror}; give a folder that can be written to"
-        ) from None
 
 
 def _cut(media: str, predictions: Sequence[Prediction], folder: Path, quiet: bool) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import difflib
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding import model_file
-from grounding.errors import BadInput, Interrupted, UnreadableMedia
+from grounding.errors import BadInput, Interrupted
 from grounding.features import Progress, content_hash
-from grounding.library.parts import Job, Parts, answers, queries_hash
+from grounding.library.asking import Asker, Here, Limits
+from grounding.library.local import is_cut, run_here
+from grounding.library.parts import Job, Parts, queries_hash
 from grounding.library.queries import Task, assign, read_queries
 from grounding.library.recordings import Recording, find_recordings, printable
 from grounding.library.results import Failure, write_results
-from grounding.predict import Grounder
 
-REASON = 300  # characters of a failure's reason
-PROBLEMS = 3  # of a partial recording that are told
+WRITE_EVERY = 30.0  # seconds between two writings of the results so far
+MOST_WRITING = 0.05  # share of the time that may go into them
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def run_batch(
     workers: int = 2,
     top: int = 5,
     fresh: bool = False,
+    cut: Path | None = None,
+    limits: Limits | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> BatchSummary:
@@ -59,25 +63,35 @@ def run_batch(
 
     A recording that fails costs only itself. What an earlier run of the same job finished is kept,
     unless `fresh`; of the failures, those that may end otherwise are tried again. The results are
-    the same bytes whatever the number of `workers` (threads that decode). `top` moments a query.
+    the same bytes whatever the number of `workers`; they appear whole, now and then while it runs
+    and in the end.
+
+    Args:
+        workers: processes, each with the model, that ask one recording at a time; 0 = this one,
+            without limits.
+        top: moments a query.
+        cut: a folder; every moment is written there as a playable file.
+        limits: of one recording.
 
     Raises:
         BadInput: sources, queries or model cannot be used, or `out` belongs to another job.
         OSError: a result cannot be written.
-        Interrupted: Ctrl-C; recordings under way were finished, and the results so far written.
+        Interrupted: Ctrl-C; what was finished is kept, and the results so far are written.
     """
     asked = read_queries(Path(queries))
     recordings = find_recordings(sources)
     tasks, unmatched = assign(recordings, asked)
     if not tasks:
         raise BadInput(_nobody_asked(Path(queries), unmatched[0], recordings))
-    grounder = Grounder.from_run(model, device)
-    recipe = grounder.trained.recipe
+    recipe = model_file.load(model).recipe
     weights = Path(model) / model_file.NAME if Path(model).is_dir() else Path(model)
     job = Job(content_hash(weights), recipe.key, queries_hash(asked), top)
     parts = Parts(Path(out), job, fresh=fresh)
-    keys = _finished(parts, tasks)
+    parts.look([task.recording for task in tasks])
+    keys = _finished(parts, tasks, cut)
     resumed = len(keys)
+    told = progress or (lambda done, total, what: None)
+    told(len(keys), len(tasks), "")
 
     def write() -> tuple[int, list[Failure]]:
         here = (task for task in tasks if task.recording.vid in keys)
@@ -85,8 +99,18 @@ def run_batch(
         found = ((task, part) for task, part in read if part is not None)
         return write_results(Path(out), found, str(recipe), printable(str(model)))
 
+    rest = [task for task in tasks if task.recording.vid not in keys]
+    stop, again = threading.Event(), _Now()
     try:
-        resumed += _work(_Asker(grounder, parts), tasks, keys, workers, progress)
+        if rest:
+            askers = _askers(str(model), device, top, limits or Limits(), stop, workers, len(rest))
+            with closing(run_here(askers, parts, rest, keys, cut, stop)) as done:
+                for task, before in done:
+                    resumed += before
+                    told(len(keys), len(tasks), task.recording.vid)
+                    if again.is_due():
+                        write()
+                        again.done()
     except KeyboardInterrupt:
         write()
         raise Interrupted(
@@ -104,94 +128,46 @@ def run_batch(
     )
 
 
-class _Asker:
-    """Asks one recording, in any thread: decoding goes on beside the model, which answers one
-    recording at a time.
-    """
-
-    def __init__(self, grounder: Grounder, parts: Parts) -> None:
-        self._grounder, self._parts = grounder, parts
-        self._model = threading.Lock()
-
-    def __call__(self, task: Task) -> tuple[str, bool]:
-        """-> key of the part, and whether it was there already.
-
-        Raises:
-            BadInput: no recording can be asked; OSError: the part cannot be written.
-        """
-        path = task.recording.path
-        try:
-            content = self._parts.content(path)
-        except UnreadableMedia as error:
-            return self._parts.write(task, None, (), ("unreadable", _line(error.reason))), False
-        except Exception as error:
-            return self._parts.write(task, None, (), ("error", _what(error))), False
-        key = self._parts.key(task, content)
-        part = self._parts.read(key, task)
-        if part is not None and part.is_final:
-            return key, True
-        problem, predictions = None, []
-        try:
-            features = self._grounder.features(path)
-            with self._model:
-                predictions = self._grounder.ground_features(
-                    features, task.recording.vid, task.sentences, top=self._parts.job.top
-                )
-            if features.problems:
-                problem = "partial", _line(_first(features.problems))
-        except UnreadableMedia as error:
-            problem = "unreadable", _line(error.reason)
-        except BadInput:
-            raise  # it is not about this recording: every one would fail
-        except Exception as error:
-            problem = "error", _what(error)
-        return self._parts.write(task, content, answers(predictions), problem), False
-
-
-def _work(
-    ask: _Asker,
-    tasks: Sequence[Task],
-    keys: dict[str, str],
+def _askers(
+    model: str,
+    device: str,
+    top: int,
+    limits: Limits,
+    stop: threading.Event,
     workers: int,
-    progress: Progress | None,
-) -> int:
-    """Do the tasks that are not in `keys` (vid -> key) and add them -> how many of them were
-    finished before all the same.
+    tasks: int,
+) -> list[Asker | Here]:
+    if workers == 0:
+        return [Here(model, device, top)]
+    return [Asker(model, device, top, limits, stop) for _ in range(min(workers, tasks))]
+
+
+class _Now:
+    """When results are written again: every so often, and for a small share of the time however
+    long it takes.
     """
-    resumed = 0
-    told = progress or (lambda done, total, what: None)
-    told(len(keys), len(tasks), "")
-    pool = ThreadPoolExecutor(workers)
-    futures: dict[Future[tuple[str, bool]], str] = {}
-    try:
-        for task in tasks:
-            if task.recording.vid not in keys:
-                futures[pool.submit(ask, task)] = task.recording.vid
-        for future in as_completed(futures):
-            vid = futures[future]
-            keys[vid], before = future.result()
-            resumed += before
-            told(len(keys), len(tasks), vid)
-    except KeyboardInterrupt:
-        told(len(keys), len(tasks), "stopping when the recordings under way are done")
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for future, vid in futures.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                keys[vid] = future.result()[0]
-    return resumed
+
+    def __init__(self) -> None:
+        self._began, self._next = 0.0, time.monotonic() + WRITE_EVERY
+
+    def is_due(self) -> bool:
+        self._began = time.monotonic()
+        return self._began > self._next
+
+    def done(self) -> None:
+        now = time.monotonic()
+        self._next = now + max(WRITE_EVERY, (1 / MOST_WRITING - 1) * (now - self._began))
 
 
-def _finished(parts: Parts, tasks: Sequence[Task]) -> dict[str, str]:
+def _finished(parts: Parts, tasks: Sequence[Task], cut: Path | None) -> dict[str, str]:
     """vid -> key of the parts that can be found without reading recordings."""
     keys = {}
     for task in tasks:
-        content = parts.remembered(task.recording.path)
+        content = parts.remembered(task.recording)
         if content is not None:
             key = parts.key(task, content)
             part = parts.read(key, task)
-            if part is not None and part.is_final:
+            if part is not None and part.is_final and is_cut(task, part, cut):
                 keys[task.recording.vid] = key
     return keys
 
@@ -200,16 +176,3 @@ def _nobody_asked(queries: Path, vid: str, recordings: Sequence[Recording]) -> s
     near = difflib.get_close_matches(vid, [each.vid for each in recordings[:1000]], 1)
     hint = f"did you mean {near[0]!r}?" if near else "correct vid, or leave it out to ask all"
     return f"{queries}: no query names a recording that is there (vid {vid!r}); {hint}"
-
-
-def _first(problems: Sequence[str]) -> str:
-    more = len(problems) - PROBLEMS
-    return "; ".join(problems[:PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _what(error: Exception) -> str:
-    return _line(f"{type(error).__name__}: {error}")
-
-
-def _line(text: str) -> str:
-    return printable(" ".join(text.split()))[:REASON]

@@ -10,16 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding.annotations.jsonl import prediction_to_row
 from grounding.errors import BadInput
-from grounding.features import content_hash
 from grounding.files import write_text
+from grounding.library.fetching import mark, marks
 from grounding.library.queries import Asked, Task
-from grounding.media.container import require_readable
-from grounding.types import Prediction
+from grounding.library.recordings import Recording
 
 FORMAT = 1
 JOB = "batch.json"
+# what may end otherwise next time, and what may, but costs much each time
+PASSING, COSTLY = {"error", "unreachable", "killed"}, {"timeout", "memory", "crash"}
+MOST_ATTEMPTS = 3  # of what costs much
 RESULTS = ("predictions.jsonl", "predictions.parquet", "failures.jsonl")
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ class Part:
 
     Attributes:
         rows: a prediction line per sentence without `qid` and `vid`; none when it failed.
-        kind: "unreadable", "partial" or "error"; None when all went well.
+        kind: why it failed (see `Failure`), or "partial"; None when all went well.
         reason: one line.
         attempts: how often it was tried.
         content: hash of the recording; None when it could not be read at all.
@@ -69,18 +70,14 @@ class Part:
     @property
     def is_final(self) -> bool:
         """Trying again would change nothing: the content decides, not today's circumstances."""
-        return self.kind != "error" and self.content is not None
+        if self.content is None or self.kind in PASSING:
+            return False
+        return self.kind not in COSTLY or self.attempts >= MOST_ATTEMPTS
 
 
 def queries_hash(asked: Sequence[Asked]) -> str:
     """Equal for query files that say the same."""
     return _digest([[each.text, each.qid, each.vid] for each in asked])
-
-
-def answers(predictions: Sequence[Prediction]) -> tuple[Row, ...]:
-    """Predictions -> the rows of a part."""
-    rows = [prediction_to_row(prediction) for prediction in predictions]
-    return tuple({k: v for k, v in row.items() if k not in ("qid", "vid")} for row in rows)
 
 
 class Parts:
@@ -93,8 +90,10 @@ class Parts:
     def __init__(self, out: Path, job: Job, *, fresh: bool = False) -> None:
         self.out, self.job = out, job
         self._folder = out / "parts"
+        self.fetched = out / "fetched"  # recordings from elsewhere, while they are asked
         self._claim(fresh)
         self._contents: dict[str, str] = {}  # by mark
+        self._marks: dict[str, str | None] = {}  # by vid
         self._attempts: dict[str, int] = {}  # by key, before this run
         for path in self._folder.glob("[!.]*.jsonl"):
             if part := _read(path, header_only=True):
@@ -102,30 +101,28 @@ class Parts:
                 if part.mark and part.content:
                     self._contents[part.mark] = part.content
 
-    def content(self, recording: Path) -> str:
-        """The recording's hash, remembered so that a big file is read once.
-
-        Raises:
-            UnreadableMedia: it cannot be read.
+    def look(self, recordings: Sequence[Recording]) -> None:
+        """Mark recordings as they are now, before any is read: one that changes meanwhile must not
+        pass for what it has become.
         """
-        require_readable(recording)
-        return self.remembered(recording) or content_hash(recording)
+        found = marks(recordings)
+        self._marks |= {each.vid: its for each, its in zip(recordings, found, strict=True)}
 
-    def remembered(self, recording: Path) -> str | None:
-        """The recording's hash where that takes no reading."""
-        return self._contents.get(_mark(recording) or "")
+    def remembered(self, recording: Recording) -> str | None:
+        """The recording's hash where that takes no reading; it has been looked at."""
+        return self._contents.get(self._marks[recording.vid] or "")
 
     def key(self, task: Task, content: str | None) -> str:
         """Name of a task's part; None stands for a content nobody could read."""
-        return self.job.key(content or f"unread {task.recording.path!a}", task.sentences)
+        where = f"unread {task.recording.vid!a} {task.recording.shown!a}"
+        return self.job.key(content or where, task.sentences)
 
     def read(self, key: str, task: Task) -> Part | None:
         """The part of that name; None when there is none, or a damaged one."""
         part = _read(self._folder / f"{key}.jsonl")
         if part is None:
             return None
-        failed = part.kind in ("unreadable", "error")
-        wanted = [] if failed else task.sentences
+        wanted = task.sentences if part.kind in (None, "partial") else []
         return part if [row.get("query") for row in part.rows] == wanted else None
 
     def write(
@@ -134,6 +131,7 @@ class Parts:
         content: str | None,
         rows: Sequence[Row],
         problem: tuple[str, str] | None = None,
+        tries: int = 1,
     ) -> str:
         """Keep what came of a task -> its key; `problem` is kind and reason.
 
@@ -145,9 +143,10 @@ class Parts:
         header = {
             "kind": kind,
             "reason": reason,
-            "attempts": self._attempts.get(key, 0) + 1,
+            "attempts": self._attempts.get(key, 0) + tries,
             "content": content,
-            "mark": _mark(task.recording.path),
+            # a server that did not answer before may do so now
+            "mark": self._marks[task.recording.vid] or mark(task.recording),
         }
         lines = (json.dumps(line, ensure_ascii=False) for line in (header, *rows))
         write_text(self._folder / f"{key}.jsonl", "".join(line + "\n" for line in lines))
@@ -170,6 +169,8 @@ class Parts:
                     shutil.rmtree(self._folder)
                 for name in RESULTS:
                     (out / name).unlink(missing_ok=True)
+            if self.fetched.exists():
+                shutil.rmtree(self.fetched)  # of a run that was killed
         else:
             for name in ("parts", *RESULTS):
                 if (out / name).exists():
@@ -197,14 +198,6 @@ def _read(path: Path, header_only: bool = False) -> Part | None:
             return Part(rows, **header)
     except (FileNotFoundError, ValueError, TypeError):
         return None  # what a power cut left behind is made again
-
-
-def _mark(recording: Path) -> str | None:
-    try:
-        stat = recording.stat()
-    except OSError:
-        return None
-    return f"{str(recording)!a}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _digest(value: object) -> str:

@@ -9,17 +9,15 @@ the same recordings and queries, whatever fails.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grounding.errors import BadInput
+from grounding.library import tables
 from grounding.library.recordings import Recording, normal
 from grounding.types import Query
 
@@ -55,17 +53,21 @@ def read_queries(path: Path) -> list[Asked]:
         BadInput: there is no such file, a line of it cannot be used (names the line), or it holds
             no query.
     """
-    text = _text(path)
-    first = text.lstrip()[:1]
-    if path.suffix.lower() in (".csv", ".tsv"):
-        rows = _table(path, text)
+    if not path.exists() or path.is_dir():
+        raise BadInput(f"{path}: no such file; name the file of the queries")
+    text = tables.decode(str(path), path.read_bytes())
+    first, in_table = text.lstrip()[:1], path.suffix.lower() in tables.TABLES
+    if in_table:
+        rows = tables.table(str(path), text, ("query", "qid", "vid"), ("query",))
     elif first == "{" or path.suffix.lower() == ".jsonl":
-        rows = _objects(path, text)
+        rows = tables.objects(str(path), text)
     else:
-        rows = ((number, {"query": line}) for number, line in _lines(text))
+        rows = ((number, {"query": line}) for number, line in tables.lines(text))
     found: list[Asked] = []
     seen: dict[int | str, dict[str | None, int]] = {}
     for number, row in rows:
+        if in_table and _WHOLE.fullmatch(row.get("qid", "")):  # in a table every number is text
+            row["qid"] = int(row["qid"])
         try:
             asked = _asked(row)
         except ValueError as error:
@@ -107,88 +109,16 @@ def assign(recordings: Sequence[Recording], asked: Sequence[Asked]) -> tuple[lis
     return tasks, [each.vid for each in asked if each.vid and normal(each.vid) not in known]
 
 
-def _text(path: Path) -> str:
-    if not path.exists() or path.is_dir():
-        raise BadInput(f"{path}: no such file; name the file of the queries")
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    # str.splitlines would cut sentences at characters that end no line in a file
-    for number, line in enumerate(io.StringIO(text, newline=None), 1):
-        if line.strip():
-            yield number, line
-
-
-def _objects(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _lines(text):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            what = getattr(error, "msg", "cannot be read")
-            raise BadInput(f"{path}:{number}: not JSON ({what}); one object a line") from None
-        if not isinstance(row, dict):
-            raise BadInput(f"{path}:{number}: {str(row)[:40]!r} is no JSON object")
-        yield number, row
-
-
-def _table(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    first = next((line[:9999] for _, line in _lines(text) if line.strip(' ,;\t\r\n"')), "")
-
-    def known(mark: str) -> int:
-        return len(
-            {"query", "qid", "vid"} & {*_headings(next(csv.reader([first], delimiter=mark)))}
-        )
-
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=max(",;\t", key=known), strict=True
-    )
-    headings: list[str] = []
-    try:
-        for record in reader:
-            cells = [cell.strip() for cell in record]
-            if not any(cells):
-                continue
-            if not headings:
-                headings = _headings(cells)
-                if "query" not in headings:
-                    said = str(cells)[:200]
-                    raise BadInput(f"{path}: no column query; rename one of {said}")
-                continue
-            if surplus := next(filter(None, cells[len(headings) :]), ""):
-                raise BadInput(
-                    f"{path}:{reader.line_num}: {surplus[:40]!r} stands under no heading; "
-                    "quote cells with separators"
-                )
-            row: dict[str, Any] = dict(zip(headings, cells, strict=False))
-            if _WHOLE.fullmatch(row.get("qid", "")):  # in a table every number is text
-                row["qid"] = int(row["qid"])
-            yield reader.line_num, row
-    except csv.Error as error:
-        line = reader.line_num
-        raise BadInput(f"{path}:{line}: {error}; check the quotes from here on") from None
-
-
-def _headings(cells: Sequence[str]) -> list[str]:
-    return [cell.strip().casefold() for cell in cells]
-
-
 def _asked(row: dict[str, Any]) -> Asked:
     """One row -> Asked, where an empty value says nothing; ValueError for a wrong one."""
     text = row.get("query", "")
-    qid, vid = (None if row.get(name) == "" else row.get(name) for name in ("qid", "vid"))
+    qid, vid = row.get("qid"), tables.word(row, "vid", "the name of a recording")
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"query is {str(text)[:40]!r}; it must be a sentence")
     if isinstance(qid, bool) or not isinstance(qid, int | str | None):
         raise ValueError(f"qid is {str(qid)[:40]!r}; it must be an integer or a string")
-    if isinstance(vid, bool) or not isinstance(vid, int | str | None):
-        raise ValueError(f"vid is {str(vid)[:40]!r}; it must be the name of a recording")
     try:
         f"{text}{qid}{vid}".encode()
     except UnicodeEncodeError:
         raise ValueError("half of a character pair stands alone; write it as UTF-8") from None
-    return Asked(text.strip(), qid, None if vid is None else str(vid))
+    return Asked(text.strip(), None if qid == "" else qid, vid)

@@ -40,7 +40,9 @@ class Failure:
 
     Attributes:
         recording: its vid.
-        kind: "unreadable", "partial" (predicted on what decodes) or "error".
+        kind: "unreadable", "partial" (predicted on what decodes), "unreachable" (where it lies does
+            not answer), "timeout", "memory", "crash" or "killed" (what its worker process was lost
+            to), or "error" (anything else).
         reason: one line.
         attempts: how often it was tried.
     """

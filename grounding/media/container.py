@@ -32,7 +32,9 @@ def require_readable(path: str | os.PathLike[str]) -> str:
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise UnreadableMedia(path, "is a folder, not a recording")
+            shut = not os.access(path, os.R_OK | os.X_OK)
+            what = "a folder that may not be searched" if shut else "a folder, not a recording"
+            raise UnreadableMedia(path, f"is {what}")
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableMedia(path, "is a pipe or a device; copy it to a file first")
         with Path(path).open("rb"):

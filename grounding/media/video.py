@@ -74,6 +74,17 @@ def open_video(
     return VideoReader(scan(path), backend, short_side, threads, strict)
 
 
+def load_decoders() -> None:
+    """Import what decoding needs, which otherwise happens with the first video."""
+    import av
+
+    if has_decord():
+        import decord
+
+        del decord
+    del av
+
+
 class VideoReader:
     """Reads frames of one video; use `open_video` to make one. Not to be shared by threads.
 

@@ -18,7 +18,7 @@ from models.heads import HEADS
 SENTENCES = ("the red square moves", "nothing is there", "the circle stops")
 
 
-def save_model(run, seed=0):
+def save_model(run, seed=0, version=PixelGrid.version):
     torch.manual_seed(seed)
     settings = RunSettings(
         features=FeatureSettings(clips=16),
@@ -30,27 +30,28 @@ def save_model(run, seed=0):
     words = WordTokenizer.fit(SENTENCES)
     model = build_model(settings, PixelGrid.width, len(words.vocabulary)).eval()
     recipe = Recipe(
-        PixelGrid.name, PixelGrid.weights, settings.features.rate, PixelGrid.size, PixelGrid.version
+        PixelGrid.name, PixelGrid.weights, settings.features.rate, PixelGrid.size, version
     )
     save(run / NAME, Trained(model, words, recipe, settings, Calibration(), 1))
     return run
 
 
-def render(path, number, frames=50):
-    """160 x 120, 25 pictures a second, a keyframe every 10: a square that moves, coloured by
-    `number`.
+def render(path, number, frames=50, scale=1):
+    """160 x 120 (times `scale`), 25 pictures a second, a keyframe every 10: a square that moves,
+    coloured by `number`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(number).integers(0, 60, (120, 160, 3), np.uint8)
     with av.open(path, "w", options={"movflags": "faststart"}, format="mp4") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = 160 * scale, 120 * scale, "yuv420p"
         stream.options = {"preset": "ultrafast"}
         stream.codec_context.gop_size = 10
         for at in range(frames):
             image = noise.copy()
-            image[40:80, 2 * at : 2 * at + 40] = (200, 37 * number % 256, 60)
-            frame = av.VideoFrame.from_ndarray(image)
+            left = 2 * at % 120
+            image[40:80, left : left + 40] = (200, 37 * number % 256, 60)
+            frame = av.VideoFrame.from_ndarray(image.repeat(scale, 0).repeat(scale, 1))
             frame.pts, frame.time_base = at, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
