@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from grounding.errors import BadInput
+from grounding.launched import repeats
 
 COMMANDS = {
     "demo": "the main job on the embedded sample: render, train, predict, evaluate, look",
@@ -84,7 +85,13 @@ def _dispatch(words: list[str]) -> int:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     module.arguments(parser)
-    code: int = module.run(parser.parse(words))
+    try:
+        args = parser.parse(words)
+    except BadInput:
+        if repeats():
+            return 2
+        raise
+    code: int = module.run(args)
     return code
 
 

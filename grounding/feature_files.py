@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +132,8 @@ def write_features(path: Path, features: Features) -> None:
 
 
 def read_features(path: str | Path) -> Features:
-    """Read features: `.safetensors` (ours, with recipe), `.npz`, `.npy`, `.pt`, `.h5`, `.hdf5`.
+    """Read features: `.safetensors` (ours, with recipe), `.npz`, `.npy`, `.pt`, `.pth`, `.h5`,
+    `.hdf5`.
 
     A file with several recordings is asked as `FILE.h5#vid`.
 
@@ -145,8 +148,38 @@ def read_features(path: str | Path) -> Features:
     if file.suffix not in _READERS:
         known = ", ".join(_READERS)
         raise BadInput(f"{file}: cannot read features from {file.suffix!r}; known are {known}")
+    return _checked(file, partial(_READERS[file.suffix], file, vid))
+
+
+def features_in(data: bytes, name: str) -> Features:
+    """Read features from the bytes of a file: `.safetensors`, `.npz`, `.npy`, `.pt`, `.pth`.
+
+    Args:
+        name: the file they are of; its suffix says how to read them.
+
+    Raises:
+        BadInput: as `read_features`.
+    """
+    suffix = Path(name).suffix
+    if suffix == ".safetensors":
+        return _checked(name, partial(_safetensors_in, data, name))
+    return _checked(name, partial(_READERS[suffix], _Held(data, name), ""))
+
+
+class _Held(BytesIO):
+    """The bytes of a file, called like it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
+def _checked(file: Path | str, read: Callable[[], Features]) -> Features:
     try:
-        features = _READERS[file.suffix](file, vid)
+        features = read()
     except BadInput:
         raise
     except Exception as error:  # every library has its own; none may reach the user as it is
@@ -176,6 +209,21 @@ def _safetensors(file: Path, vid: str) -> Features:
         names = set(opened.keys())
         x = opened.get_tensor("features")
         times = opened.get_tensor("times") if "times" in names else None
+    return _described(x, times, meta, file)
+
+
+def _safetensors_in(data: bytes, name: str) -> Features:
+    from safetensors.numpy import load
+
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    meta = header.get("__metadata__", {})
+    return _described(tensors["features"], tensors.get("times"), meta, name)
+
+
+def _described(
+    x: Array, times: Array | None, meta: Mapping[str, str], file: Path | str
+) -> Features:
     recipe = Recipe(**json.loads(meta["recipe"])) if "recipe" in meta else None
     duration = float(meta["duration"]) if "duration" in meta else None
     if duration is not None and not (math.isfinite(duration) and duration > 0):
@@ -183,7 +231,7 @@ def _safetensors(file: Path, vid: str) -> Features:
     return Features(x, times, duration, recipe, tuple(json.loads(meta.get("problems", "[]"))))
 
 
-def _npz(file: Path, vid: str) -> Features:
+def _npz(file: Path | _Held, vid: str) -> Features:
     with np.load(file, allow_pickle=False) as arrays:
         if "features" not in arrays:
             held = ", ".join(arrays.files)
@@ -191,11 +239,11 @@ def _npz(file: Path, vid: str) -> Features:
         return Features(arrays["features"])
 
 
-def _npy(file: Path, vid: str) -> Features:
+def _npy(file: Path | _Held, vid: str) -> Features:
     return Features(np.load(file, allow_pickle=False))
 
 
-def _pt(file: Path, vid: str) -> Features:
+def _pt(file: Path | _Held, vid: str) -> Features:
     import torch
 
     loaded = torch.load(file, map_location="cpu", weights_only=True)
@@ -235,11 +283,12 @@ def array_in(node: Any, where: str, key: str = "c3d_features") -> Any:
     return node[key]
 
 
-_READERS: dict[str, Callable[[Path, str], Features]] = {
+_READERS: dict[str, Callable[[Any, str], Features]] = {
     ".safetensors": _safetensors,
     ".npz": _npz,
     ".npy": _npy,
     ".pt": _pt,
+    ".pth": _pt,
     ".h5": _hdf5,
     ".hdf5": _hdf5,
 }

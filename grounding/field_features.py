@@ -7,27 +7,105 @@ expected and what to do: such files differ between versions, and a wrong one tra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from grounding.errors import BadInput
-from grounding.feature_files import array_in, read_features
+from grounding.feature_files import Features, array_in, read_features
 from grounding.layouts import LAYOUTS, USUAL, Layout
 
-Rows = npt.NDArray[np.floating[Any]]
-
 _HDF5 = (".h5", ".hdf5")
-_BARE = (".npy", ".npz", ".pt")
+BARE = (".npy", ".npz", ".safetensors", ".pt", ".pth")
 _CUT = re.compile(r"truncated file: eof = (\d+).*stored_eof = (\d+)")
 
 
+class FeatureSource(Protocol):
+    """Features of many recordings, wherever they lie."""
+
+    def each(self, vids: Sequence[str]) -> Iterator[tuple[str, Features]]:
+        """All of `vids`, one at a time, in the order that reads best.
+
+        Raises:
+            BadInput: some are missing, or are not what the layout says.
+        """
+        ...
+
+
+def require(vids: Sequence[str], names: Collection[str], where: str) -> None:
+    """Raises BadInput where recordings are missing from `names`: how many, which, and whether they
+    are there under another spelling.
+    """
+    missing = [vid for vid in vids if vid not in names]
+    if not missing:
+        return
+    some = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
+    told = f"{where}: has no features of {len(missing)} of {len(vids)} recordings ({some})"
+    for vid in missing:
+        for spelling in _spellings(vid):
+            if spelling in names:
+                count = sum(any(s in names for s in _spellings(each)) for each in missing)
+                raise BadInput(
+                    f"{told}; {count} are there under another spelling ({vid!r} as "
+                    f"{spelling!r}): rename them in the annotations"
+                )
+    held = ", ".join(map(repr, sorted(names)[:3])) or "nothing"
+    raise BadInput(
+        f"{told}; it holds {len(names)} ({held}): take the file of this dataset, or leave "
+        "their queries out"
+    )
+
+
+class RowCheck:
+    """Are the rows of one recording after another what the layout says, and of one kind?"""
+
+    def __init__(self, layout: Layout | None) -> None:
+        """`layout` None = any width, the same in all."""
+        self._layout = layout
+        self._first: tuple[str, int, int] | None = None  # the first one read, its rows and width
+
+    def __call__(self, x: npt.NDArray[Any], where: str) -> None:
+        """Raises BadInput, naming `where`, unless they are."""
+        if x.ndim != 2 or 0 in x.shape:
+            what = "one row" if x.ndim == 1 else "no rows of features"
+            raise BadInput(f"{where}: has shape {x.shape}, {what}; expected (rows, width)")
+        if not np.issubdtype(x.dtype, np.floating):
+            raise BadInput(f"{where}: holds {x.dtype}; save float16 or float32")
+        rows, width = x.shape
+        self._first = self._first or (where, rows, width)
+        first, first_rows, first_width = self._first
+        expected = self._layout.width if self._layout else first_width
+        if width != expected:
+            if rows == expected:
+                raise BadInput(
+                    f"{where}: has shape {x.shape}, it lies on its side; save (rows, {expected})"
+                )
+            if not self._layout and rows == first_rows:
+                raise BadInput(
+                    f"{where}: has shape {x.shape} and {first} {(first_rows, first_width)}, they "
+                    f"lie on their sides; save (rows, {rows})"
+                )
+            usual = f", looks like {USUAL[width]}" if width in USUAL else ""
+            other = f"the layout of {self._layout.file}" if self._layout else first
+            remedy = "that file, or --features.layout null" if self._layout else "rows of one kind"
+            raise BadInput(
+                f"{where}: {width} numbers a row{usual}; {other} has {expected}: take {remedy}"
+            )
+        bad = ~np.isfinite(x).all(1)
+        if bad.any():
+            row = int(bad.argmax())
+            raise BadInput(
+                f"{where}: {int(bad.sum())} of {rows} rows are not finite (first: row {row}); "
+                "extract them again"
+            )
+
+
 class FieldFeatures:
-    """An open HDF5 file, or a folder of `<vid>.npy` (`.npz`, `.pt`).
+    """An open HDF5 file, or a folder of `<vid>.npy` (`.npz`, `.safetensors`, `.pt`, `.pth`).
 
     Attributes:
         path: file or folder.
@@ -39,35 +117,18 @@ class FieldFeatures:
         self._hdf5 = hdf5
         self._files: dict[str, Path] = {}
         if hdf5 is None:
-            found = sorted(file for file in path.iterdir() if file.suffix in _BARE)
+            found = sorted(file for file in path.iterdir() if file.suffix in BARE)
             self._files = {file.stem: file for file in found}
         self.names: frozenset[str] = frozenset(hdf5 if hdf5 is not None else self._files)
-        self._first: tuple[str, int, int] | None = None  # the first one read, its rows and width
+        self._check = RowCheck(layout)
 
-    def require(self, vids: Sequence[str]) -> None:
-        """Raises BadInput where recordings are missing: how many, which, and whether they are there
-        under another spelling.
-        """
-        missing = [vid for vid in vids if vid not in self.names]
-        if not missing:
-            return
-        some = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
-        told = f"{self.path}: has no features of {len(missing)} of {len(vids)} recordings ({some})"
-        for vid in missing:
-            for spelling in _spellings(vid):
-                if spelling in self.names:
-                    count = sum(not self.names.isdisjoint(_spellings(each)) for each in missing)
-                    raise BadInput(
-                        f"{told}; {count} are there under another spelling ({vid!r} as "
-                        f"{spelling!r}): rename them in the annotations"
-                    )
-        held = ", ".join(map(repr, sorted(self.names)[:3])) or "nothing"
-        raise BadInput(
-            f"{told}; it holds {len(self.names)} ({held}): take the file of this dataset, or leave "
-            "their queries out"
-        )
+    def each(self, vids: Sequence[str]) -> Iterator[tuple[str, Features]]:
+        """As `FeatureSource`; nothing is read where some are missing."""
+        require(vids, self.names, str(self.path))
+        for vid in vids:
+            yield vid, self.read(vid)
 
-    def read(self, vid: str) -> Rows:
+    def read(self, vid: str) -> Features:
         """(T, D) rows of a recording that is there.
 
         Raises:
@@ -75,7 +136,7 @@ class FieldFeatures:
         """
         where = f"{self.path}#{vid}"
         if self._hdf5 is None:
-            x: Rows = read_features(self._files[vid]).x
+            features = read_features(self._files[vid])
         else:
             try:
                 key = self.layout.key if self.layout else None
@@ -85,42 +146,9 @@ class FieldFeatures:
                     f"{where}: cannot be read ({' '.join(str(error).split())[:120]}); the file is "
                     "damaged, download it again"
                 ) from None
-        self._check(x, where)
-        return x
-
-    def _check(self, x: npt.NDArray[Any], where: str) -> None:
-        if x.ndim != 2 or 0 in x.shape:
-            what = "one row" if x.ndim == 1 else "no rows of features"
-            raise BadInput(f"{where}: has shape {x.shape}, {what}; expected (rows, width)")
-        if not np.issubdtype(x.dtype, np.floating):
-            raise BadInput(f"{where}: holds {x.dtype}; save float16 or float32")
-        rows, width = x.shape
-        self._first = self._first or (where, rows, width)
-        first, first_rows, first_width = self._first
-        expected = self.layout.width if self.layout else first_width
-        if width != expected:
-            if rows == expected:
-                raise BadInput(
-                    f"{where}: has shape {x.shape}, it lies on its side; save (rows, {expected})"
-                )
-            if not self.layout and rows == first_rows:
-                raise BadInput(
-                    f"{where}: has shape {x.shape} and {first} {(first_rows, first_width)}, they "
-                    f"lie on their sides; save (rows, {rows})"
-                )
-            usual = f", looks like {USUAL[width]}" if width in USUAL else ""
-            other = f"the layout of {self.layout.file}" if self.layout else first
-            remedy = "that file, or --features.layout null" if self.layout else "rows of one kind"
-            raise BadInput(
-                f"{where}: {width} numbers a row{usual}; {other} has {expected}: take {remedy}"
-            )
-        bad = ~np.isfinite(x).all(1)
-        if bad.any():
-            row = int(bad.argmax())
-            raise BadInput(
-                f"{where}: {int(bad.sum())} of {rows} rows are not finite (first: row {row}); "
-                "extract them again"
-            )
+            features = Features(x)
+        self._check(features.x, where)
+        return features
 
 
 @contextmanager
@@ -140,13 +168,13 @@ def opened(path: Path, layout: str | None) -> Iterator[FieldFeatures]:
     if path.is_dir():
         found = FieldFeatures(path, wanted)
         if not found.names:
-            raise BadInput(f"{path}: holds no {', '.join(_BARE)}; write <vid>.npy a recording")
+            raise BadInput(f"{path}: holds no {', '.join(BARE)}; write <vid>.npy a recording")
         yield found
         return
     if path.suffix not in _HDF5:
         raise BadInput(
             f"{path}: {path.suffix!r} holds one recording; give an HDF5 file ({', '.join(_HDF5)}) "
-            f"or a folder with a file ({', '.join(_BARE)}) a recording"
+            f"or a folder with a file ({', '.join(BARE)}) a recording"
         )
     import h5py
 

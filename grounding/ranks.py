@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 import torch.distributed
 from torch import Tensor
+from torch.distributed.distributed_c10d import Store
 
+from grounding.settings import StrategyName
 from models.gather import alone, split
 from models.grounder import GroundingModel
 from models.records import Batch
@@ -20,31 +22,49 @@ from models.records import Batch
 if TYPE_CHECKING:
     from lightning.pytorch.strategies import Strategy
 
+T = TypeVar("T")
 # the others wait while the first extracts features or judges on `val`, however long it takes; who
 # dies is noticed by the process that started them
 PATIENCE = timedelta(days=30)
+_AT_ONCE = 64  # recordings whose clips are sent together
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """One of `count` processes; with one, nothing here does anything."""
+    """One of `count` processes, equally many on each machine; with one, nothing here does
+    anything.
+    """
 
     rank: int = 0
     count: int = 1
+    machines: int = 1
+
+    @property
+    def here(self) -> int:
+        """Processes on this machine, and on each other one."""
+        return self.count // self.machines
+
+    @property
+    def local(self) -> int:
+        """Which of the processes on this machine it is, and so which GPU it has."""
+        return self.rank % self.here
 
     @property
     def is_first(self) -> bool:
         """The process that writes files and speaks."""
         return self.rank == 0
 
-    def join(self, meeting: str, device: str) -> None:
-        """Meet the others; `meeting` is a path where no file is yet, the same for all."""
-        os.environ["LOCAL_RANK"] = str(self.rank)  # tells the trainer that the processes are there
+    def join(self, meeting: str | Store, device: str) -> None:
+        """Meet the others; `meeting` is a path where no file is yet, the same for all, or a store
+        that all have.
+        """
+        os.environ["LOCAL_RANK"] = str(self.local)  # tells the trainer that the processes are there
         if device == "cuda":
-            torch.cuda.set_device(self.rank)
+            torch.cuda.set_device(self.local)
         torch.distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
-            init_method=f"file://{meeting}",
+            init_method=f"file://{meeting}" if isinstance(meeting, str) else None,
+            store=None if isinstance(meeting, str) else meeting,
             rank=self.rank,
             world_size=self.count,
             timeout=PATIENCE,
@@ -54,13 +74,17 @@ class Ranks:
         """Part from the others, who may still be at work."""
         torch.distributed.destroy_process_group()
 
-    def strategy(self) -> Strategy | str:
+    def strategy(self, kind: StrategyName) -> Strategy | str:
         """How the trainer brings gradients together."""
         if self.count == 1:
             return "auto"
         from lightning.fabric.plugins.environments.lightning import LightningEnvironment
         from lightning.pytorch.strategies import DDPStrategy
 
+        from grounding.sharding import ShardedStrategy
+
+        if kind == "fsdp":
+            return ShardedStrategy(self.count)
         return DDPStrategy(
             cluster_environment=LightningEnvironment(),
             # buffers are constants; a weight may be left out of some steps (text that is frozen at
@@ -77,6 +101,19 @@ class Ranks:
         yield
         if self.count > 1 and self.is_first:
             torch.distributed.barrier()
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What the first process makes, in all of them; it must pickle."""
+        if self.count == 1:
+            return make()
+        made = [make() if self.is_first else None]
+        torch.distributed.broadcast_object_list(made, device=torch.device("cpu"))
+        return cast(T, made[0])
+
+    def spread(self, x: Tensor) -> None:
+        """The first process's (rows, ...) on the CPU become those of all, some rows at a time."""
+        for rows in torch.split(x, _AT_ONCE):
+            torch.distributed.broadcast(rows.view(torch.uint8), 0)
 
     def share(self, batch: Batch) -> Batch:
         """The part of a batch that this process encodes."""

@@ -47,11 +47,13 @@ class RunWriter(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Agree on the epoch; the first process judges, keeps, logs and saves."""
         module.agree()
+        model = module.whole()
         if not module.ranks.is_first:
             trainer.save_checkpoint(self.run)  # nothing is written, but all must take part
             return
         epoch, settings = trainer.current_epoch, self.trained.settings.training
-        predictions = answer(module.model, self.val, Calibration(), device=str(module.device))
+        device = str(module.device)
+        predictions = answer(model.to(device), self.val, Calibration(), device=device)
         metrics = metrics_of(self.truth, score(answers_of(predictions), self.truth))
         metrics.pop("ECE", None)  # scores are made probabilities in the end
         value = metrics.get(settings.choose, 0.0)  # no query of `val` has a moment
@@ -63,7 +65,7 @@ class RunWriter(lightning.Callback):
             model_file.save(
                 self.run / model_file.NAME,
                 model_file.Trained(
-                    module.model,
+                    model,
                     trained.words,
                     trained.recipe,
                     trained.settings,

@@ -28,6 +28,7 @@ _SHARES = {"dropout", "warm_up"}
 _NOT_NEGATIVE = {"frozen", "text_rate", "hold_out"}
 
 BatchOf = Literal["queries", "videos"]
+StrategyName = Literal["ddp", "fsdp"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class FeatureSettings(_Checked):
             in memory.
         batch: frames it sees at once.
         file: features that are there already, instead of an encoder: an HDF5 file or a folder of
-            `<vid>.npy`, relative to the dataset folder or absolute. Recordings are not needed then.
+            `<vid>.npy`, relative to the dataset folder or absolute; a folder at an address
+            (`s3://bucket/features/`); or shards, here or there (`shards-{000..007}.tar`).
+            Recordings are not needed then.
         layout: the public file that it is; its rows become clips as published, and another width is
             refused. None = rows of any width, averaged as our own.
         last_row: False leaves a recording's last row out, as the published code does.
@@ -154,6 +157,8 @@ class TrainingSettings(_Checked):
         gathered: processes that train together contrast with what all of them have, so that the
             result does not depend on how many they are; otherwise each contrasts alone, as
             published.
+        strategy: of processes that train together, each has all weights (ddp) or a piece of
+            them and of what the optimizer remembers (fsdp); results are the same.
     """
 
     supervision: Supervision = "glance"
@@ -174,6 +179,7 @@ class TrainingSettings(_Checked):
     seed: int = 0
     threads: int = 1
     gathered: bool = True
+    strategy: StrategyName = "ddp"
 
     def __post_init__(self) -> None:
         super().__post_init__()

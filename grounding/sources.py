@@ -1,8 +1,9 @@
-"""Where a training's clips come from: its recordings, or a public file of features."""
+"""Where a training's clips come from: its recordings, or features that are there already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from grounding.encoders import frame_encoder
 from grounding.errors import BadInput
 from grounding.feature_files import Features, Recipe, file_recipe
 from grounding.features import FeatureStore, Progress
-from grounding.field_features import opened
+from grounding.field_features import FeatureSource, opened
 from grounding.layouts import resample
+from grounding.ranks import Ranks
 from grounding.settings import FeatureSettings
+from grounding.streamed_features import is_streamed, streamed
 from grounding.timeline import Timeline
 from grounding.types import Sample
 
@@ -48,7 +51,7 @@ def read_clips(
     """
     samples = list(samples)
     if settings.file is not None:
-        return _from_file(folder.root / settings.file, samples, settings, progress)
+        return _from_file(folder.root, settings.file, samples, settings, progress)
     vids = list(dict.fromkeys(sample.vid for sample in samples))
     encoder = frame_encoder(
         settings.encoder, precision=settings.precision, batch=settings.batch, device=device
@@ -57,8 +60,56 @@ def read_clips(
     return load_clips(folder, vids, store, settings.clips, progress=progress), store.recipe
 
 
+def read_for_all(
+    ranks: Ranks,
+    folder: DatasetFolder,
+    samples: Iterable[Sample],
+    settings: FeatureSettings,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[ClipTable, Recipe]:
+    """`read_clips` of processes that train together: what is streamed is read once, by the first
+    process, and the others have its clips from it; what lies here is read by each.
+    """
+    samples = list(samples)
+
+    def read() -> tuple[ClipTable, Recipe]:
+        return read_clips(folder, samples, settings, device=device, progress=progress)
+
+    if ranks.count == 1 or settings.file is None or not is_streamed(settings.file):
+        with ranks.first_alone():
+            return read()
+    made = read() if ranks.is_first else None
+    about = ranks.from_first(lambda: made and _without_clips(*made))
+    assert about is not None  # it is what the first made
+    shape, dtype, row, duration, recipe = about
+    x = made[0].x if made else torch.empty(shape, dtype=dtype)
+    ranks.spread(x)
+    return ClipTable(x, row, duration), recipe
+
+
+def _without_clips(
+    table: ClipTable, recipe: Recipe
+) -> tuple[torch.Size, torch.dtype, dict[str, int], dict[str, float], Recipe]:
+    return table.x.shape, table.x.dtype, dict(table.row), dict(table.duration), recipe
+
+
+@contextmanager
+def _source(root: Path, file: str, layout: str | None) -> Iterator[FeatureSource]:
+    if is_streamed(file):
+        yield streamed(file, root, layout)
+        return
+    with opened(root / file, layout) as source:
+        yield source
+
+
 def _from_file(
-    path: Path, samples: list[Sample], settings: FeatureSettings, progress: Progress | None
+    root: Path,
+    file: str,
+    samples: list[Sample],
+    settings: FeatureSettings,
+    progress: Progress | None,
 ) -> tuple[ClipTable, Recipe]:
     """Each recording is read once and only its clips are kept."""
     duration: dict[str, float] = {}
@@ -68,27 +119,31 @@ def _from_file(
                 f"recording {sample.vid!r} lasts {duration[sample.vid]:g} s in one query and "
                 f"{sample.duration:g} s in {sample.qid!r}; correct the annotations"
             )
-    vids = list(duration)
+    row = {vid: place for place, vid in enumerate(duration)}
     x: torch.Tensor | None = None
     single = []
-    with opened(path, settings.layout) as file:
-        file.require(vids)
-        for place, vid in enumerate(vids):
-            rows = file.read(vid)
-            if len(rows) == 1:
+    made: dict[Recipe | None, str] = {}
+    with _source(root, file, settings.layout) as source:
+        for done, (vid, features) in enumerate(source.each(list(row)), 1):
+            if len(features.x) == 1:
                 single.append(vid)
-            clips = torch.from_numpy(clips_of(Features(rows), duration[vid], settings))
+            made.setdefault(features.recipe, vid)
+            clips = torch.from_numpy(clips_of(features, duration[vid], settings))
             if x is None:
-                x = torch.empty(len(vids), *clips.shape, dtype=_KEPT[settings.precision])
-            x[place] = clips
+                x = torch.empty(len(row), *clips.shape, dtype=_KEPT[settings.precision])
+            x[row[vid]] = clips
             if progress:
-                progress(place + 1, len(vids), vid)
+                progress(done, len(row), vid)
+    where = file if "://" in file else str(root / file)
     if single:
         some = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
         raise BadInput(
-            f"{path}: {len(single)} of {len(vids)} recordings have one row ({some}), in which no "
+            f"{where}: {len(single)} of {len(row)} recordings have one row ({some}), in which no "
             "moment differs from another; extract more rows, or leave their queries out"
         )
+    if len(made) > 1:
+        kinds = "; ".join(f"{vid!r} by {recipe or 'who knows'}" for recipe, vid in made.items())
+        raise BadInput(f"{where}: features are not of one recipe ({kinds}); take those of one")
     assert x is not None
-    table = ClipTable(x, {vid: i for i, vid in enumerate(vids)}, duration)
-    return table, file_recipe(path, settings.layout)
+    (recipe,) = made
+    return ClipTable(x, row, duration), recipe or file_recipe(Path(where), settings.layout)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -36,7 +37,8 @@ from grounding.ranks import Ranks
 from grounding.report import Report, evaluate
 from grounding.run_writer import EpochDone, RunWriter
 from grounding.settings import RunSettings, TrainingSettings
-from grounding.sources import read_clips
+from grounding.sharding import Sharded
+from grounding.sources import read_for_all
 from grounding.splits import HELD_OUT, held_out, keep_held_out, read_splits
 from grounding.supervision import check
 from grounding.thawing import Thaw
@@ -75,7 +77,19 @@ class GroundingModule(lightning.LightningModule):
         self.model, self.data, self.settings, self.ranks = model, data, settings, ranks
         self.total, self.steps = 0.0, 0
         self.own = torch.zeros(len(data), dtype=torch.bool)  # queries this process has had
+        self.sharded: Sharded | None = None
         cast(Head, model.head).prepare(len(data))
+
+    def configure_model(self) -> None:
+        """Cut the weights into pieces where the strategy wants it; the trainer calls it."""
+        if self.settings.strategy == "fsdp" and self.ranks.count > 1:
+            assert self.device_mesh is not None  # the strategy has made it
+            mesh = self.device_mesh["data_parallel"]
+            self.sharded = Sharded(self.model, mesh, self.ranks.is_first)
+
+    def whole(self) -> GroundingModel | None:
+        """The model with all weights, in the first process; all must take part."""
+        return self.sharded.whole() if self.sharded else self.model
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the head remembers about the training queries goes along."""
@@ -140,8 +154,9 @@ def drop_run(run: Path) -> None:
     for name in ("config.yaml", "environment.txt", HELD_OUT):
         (run / name).unlink(missing_ok=True)
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
-    if run.exists() and not any(run.iterdir()):
-        run.rmdir()
+    with suppress(FileNotFoundError):  # another process was faster
+        if not any(run.iterdir()):
+            run.rmdir()
 
 
 def read_run(run: Path) -> RunSettings:
@@ -161,6 +176,7 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     devices: int = 1,
+    ranks: Ranks | None = None,
     fast: bool = False,
     extracting: Progress | None = None,
     done: EpochDone | None = None,
@@ -171,6 +187,8 @@ def train(
         resume: go on from the last checkpoint, if there is one.
         devices: so many processes train together, each on its own GPU where `device` is cuda; the
             calling script must be importable (`if __name__ == "__main__"`).
+        ranks: this process's place among those that are there already (`grounding.launched`);
+            `devices` does not count then, and only the first returns reports.
         fast: two steps of one epoch: does everything fit together?
         extracting: told about features as they are made.
         done: told about each epoch.
@@ -182,9 +200,10 @@ def train(
         BadInput: the data cannot be used, or there are not so many devices.
         Interrupted: by Ctrl-C, once training has begun.
     """
-    check_devices(devices, device)
+    if ranks is None:
+        check_devices(devices, device)
     if devices == 1:
-        return _train(Ranks(), run, resume, device, fast, extracting=extracting, done=done)
+        return _train(ranks or Ranks(), run, resume, device, fast, extracting=extracting, done=done)
     work = partial(_train, run=run, resume=resume, device=device, fast=fast)
     try:
         return together(devices, device, work, {"extracting": extracting, "done": done})
@@ -217,10 +236,9 @@ def _train(
     check(folder.root / "annotations" / "train.jsonl", splits["train"], training.supervision)
     words = model_file.read_sentences(settings, [s.query.text for s in splits["train"]])
     asked = chain.from_iterable(splits.values())
-    with ranks.first_alone():
-        clips, recipe = read_clips(
-            folder, asked, settings.features, device=device, progress=extracting
-        )
+    clips, recipe = read_for_all(
+        ranks, folder, asked, settings.features, device=device, progress=extracting
+    )
     torch.manual_seed(training.seed)
     model = model_file.build_model(settings, clips.width, words.size, words)
     trained = model_file.Trained(model, words, recipe, settings, Calibration(), 0)
@@ -259,8 +277,9 @@ def _fit(
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
             accelerator="gpu" if device == "cuda" else "cpu",
-            devices=ranks.count,
-            strategy=ranks.strategy(),
+            devices=ranks.here,
+            num_nodes=ranks.machines,
+            strategy=ranks.strategy(training.strategy),
             max_epochs=1 if fast else training.epochs,
             limit_train_batches=2 if fast else 1.0,
             gradient_clip_val=training.clip,
@@ -282,9 +301,10 @@ def _fit(
         except SystemExit:
             # the trainer turns Ctrl-C into an exit and keeps ignoring the signal
             signal.signal(signal.SIGINT, on_interrupt)
+            command = "grounding train" if ranks.count == 1 else "torchrun ... -m apps -- train"
             raise Interrupted(
                 f"interrupted in epoch {trainer.current_epoch + 1}; finished epochs are kept; "
-                f"go on with: grounding train --run {run} --resume"
+                f"go on with: {command} --run {run} --resume"
             ) from None
 
 

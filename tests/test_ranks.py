@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from apps.cli import main
 from grounding import config
@@ -78,6 +79,12 @@ def trained(corpus, tmp_path_factory):
         (by_one[head],) = rank_tasks.trainings(Ranks(), [begin(one / head, head)], done)
     runs = [begin(two / "frames", "frames"), begin(two / "glance", "glance"), two / "resumed"]
     runs.append(begin(two / "own", "glance", "--training.gathered", "false"))
+    cut = "--training.strategy", "fsdp"
+    runs += [begin(two / f"{head} in pieces", head, *cut) for head in sorted(RUNS)]
+    shutil.copytree(two / "resumed", two / "pieces resumed")
+    start = two / "pieces resumed" / "config.yaml"
+    start.write_text(start.read_text().replace("strategy: ddp", "strategy: fsdp"))
+    runs.append(two / "pieces resumed")
     found = together(2, "cpu", functools.partial(rank_tasks.trainings, runs=runs), {})
     return Trained(one, two, by_one, {r.name: f for r, f in zip(runs, found, strict=True)})
 
@@ -114,6 +121,42 @@ def test_what_one_process_began_two_go_on_with(trained):
     rest = trained.by_one["glance"][STOPPED * steps :]
     assert trained.by_two["resumed"] == pytest.approx(rest, rel=1e-3)
     is_as_if_never_stopped(trained.two / "resumed", trained.one / "glance")
+
+
+@pytest.mark.parametrize("head", sorted(RUNS))
+def test_weights_in_pieces_learn_what_whole_ones_do(trained, head):
+    whole, pieces = trained.by_two[head], trained.by_two[f"{head} in pieces"]
+    assert pieces == pytest.approx(whole, abs=1e-4) and whole[-1] < whole[0] - 0.1
+    first, second = trained.two / head, trained.two / f"{head} in pieces"
+    one, two = (load_file(run / "model.safetensors") for run in (first, second))
+    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one)
+    assert one.keys() == two.keys() and rows(first)[-1]["mIoU"] == rows(second)[-1]["mIoU"]
+
+
+def test_a_checkpoint_of_pieces_is_one_of_whole_weights(trained, tmp_path):
+    one, two = (
+        torch.load(trained.two / name / "checkpoints" / "last.ckpt", weights_only=True)
+        for name in ("glance", "glance in pieces")
+    )
+    assert one.keys() == two.keys()
+    for name, weight in one["state_dict"].items():
+        assert type(two["state_dict"][name]) is torch.Tensor
+        assert torch.allclose(two["state_dict"][name], weight, atol=1e-3), name
+    (its,), (others,) = one["optimizer_states"], two["optimizer_states"]
+    assert its["param_groups"] == others["param_groups"]
+    for number, state in its["state"].items():
+        assert torch.allclose(state["exp_avg"], others["state"][number]["exp_avg"], atol=1e-3)
+    run = Path(shutil.copytree(trained.two / "glance in pieces", tmp_path / "run"))
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace(f"epochs: {EPOCHS}", f"epochs: {EPOCHS + 1}"))
+    (more,) = rank_tasks.trainings(Ranks(), [run])  # and one process goes on with it
+    assert len(more) == len(trained.by_one["glance"]) // EPOCHS and max(more) < 3
+
+
+def test_what_one_process_began_two_go_on_with_in_pieces(trained):
+    steps = len(trained.by_one["glance"]) // EPOCHS
+    rest = trained.by_one["glance"][STOPPED * steps :]
+    assert trained.by_two["pieces resumed"] == pytest.approx(rest, rel=1e-3)
 
 
 def test_what_two_processes_began_and_were_stopped_one_goes_on_with(corpus, trained, tmp_path):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apps.parsing import Parser, positive
 from apps.progress import bar, say
 from apps.tables import report_table
 from grounding.devices import resolve
 from grounding.errors import BadInput
+from grounding.launched import joined, started
+
+if TYPE_CHECKING:
+    from grounding.ranks import Ranks
 
 
 def arguments(parser: Parser) -> None:
@@ -45,18 +51,32 @@ def arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then report on every split but train."""
-    if args.fast_dev_run:
-        if args.resume:
-            raise BadInput("--fast-dev-run keeps nothing to go on with; leave out --resume")
-        # two steps are no training: nothing of them may be taken for a run
-        with tempfile.TemporaryDirectory() as folder:
-            args.run = str(Path(folder, "run"))
-            return _train(args)
-    return _train(args)
+    if not started():
+        return _run(args, None)
+    with joined(args.device) as ranks:
+        if args.devices > 1:
+            raise BadInput(
+                f"--devices {args.devices}: torchrun has started the processes; leave it out"
+            )
+        args.quiet = args.quiet or not ranks.is_first
+        return _run(args, ranks)
 
 
-def _train(args: argparse.Namespace) -> int:
-    run_dir = _prepare(args)
+def _run(args: argparse.Namespace, ranks: Ranks | None) -> int:
+    if not args.fast_dev_run:
+        return _train(args, ranks)
+    if args.resume:
+        raise BadInput("--fast-dev-run keeps nothing to go on with; leave out --resume")
+    if ranks and ranks.machines > 1:
+        raise BadInput("--fast-dev-run: takes one machine; leave out --nnodes")
+    # two steps are no training: nothing of them may be taken for a run
+    with tempfile.TemporaryDirectory() as folder:
+        args.run = str(Path(folder, "run"))
+        return _train(args, ranks)
+
+
+def _train(args: argparse.Namespace, ranks: Ranks | None) -> int:
+    run_dir = ranks.from_first(partial(_prepare, args)) if ranks else _prepare(args)
     if run_dir is None:
         return 0
     from grounding.training import drop_run, train
@@ -68,6 +88,7 @@ def _train(args: argparse.Namespace) -> int:
                 resume=args.resume,
                 device=resolve(args.device),
                 devices=args.devices,
+                ranks=ranks,
                 fast=args.fast_dev_run,
                 extracting=extracting,
                 done=lambda epoch, epochs, row: say(_epoch_line(epoch, epochs, row), args.quiet),
