@@ -26,7 +26,7 @@ def require_ray() -> None:
         BadInput: it is not installed.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what its C++ says on stderr
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what its C++ may say
     # else Ray hides the GPUs from workers that ask for none, and says so at every start
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -73,7 +73,8 @@ def cluster(workers: int) -> Iterator[None]:
     folder = None
     try:
         try:
-            here = ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+            with _no_stderr():  # on which its C++ would tell which level was set
+                here = ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
         except (OSError, RuntimeError, ValueError) as error:
             what = "no local Ray cluster starts" if own else f"{ADDRESS}={address}"
             remedy = "see if the machine has room for it" if own else "see if the cluster runs"
@@ -84,6 +85,19 @@ def cluster(workers: int) -> Iterator[None]:
         ray.shutdown()
         if folder is not None:  # its logs and sockets
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Nothing that libraries write in the block reaches stderr."""
+    before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nothing)
 
 
 @contextmanager
