@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from grounding.library.asking import one_line
 
 ADDRESS = "RAY_ADDRESS"
 ROOT = str(Path(__file__).resolve().parent.parent.parent)
+REACH = 10.0  # seconds
 OBJECTS = 128 << 20  # bytes of a local cluster's object store: what passes through it is text
 
 
@@ -62,6 +64,15 @@ def cluster(workers: int) -> Iterator[None]:
             f"{ADDRESS}={address}: is a Ray Client, which Ray Data does not run on; start on a "
             "node of the cluster, or with ray job submit"
         )
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():  # Ray itself would try for minutes
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+        except (OSError, OverflowError) as error:
+            raise BadInput(
+                f"{ADDRESS}={address}: no cluster answers there ({error}); start one, or leave "
+                f"{ADDRESS} out for one of this machine alone"
+            ) from None
     own: dict[str, Any] = {}
     if address == "local":
         own = {

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def test_without_ray_one_line_names_the_extra(videos, sentences, run_folder, tmp
 def test_no_workers_is_no_pool(videos, sentences, run_folder, tmp_path):
     with pytest.raises(BadInput, match="at least one worker"):
         run_batch([videos], sentences, run_folder, tmp_path / "out", engine="ray", workers=0)
+
+
+def test_a_cluster_that_is_not_there_is_one_line(
+    videos, sentences, run_folder, tmp_path, monkeypatch
+):
+    pytest.importorskip("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(BadInput, match="no cluster answers there"):
+        run_batch([videos], sentences, run_folder, tmp_path / "out", engine="ray")
 
 
 def test_what_was_lost_is_asked_again_and_nothing_counts_twice(
