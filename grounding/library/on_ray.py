@@ -78,7 +78,7 @@ def run_on_ray(
                 key = parts.write(task, contents.get(number), (), KILLED, LOSSES)
                 keys[task.recording.vid] = key
                 yield task, False
-            if silent:
+            if silent and left:
                 logger.warning("actors of Ray were lost; recordings asked again: %d", len(left))
 
 

@@ -236,7 +236,7 @@ def test_of_two_nodes_one_dies_and_nothing_is_lost_or_doubled(
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     settings = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=settings)
-    killed = []
+    folder, killed = cluster.head_node.get_session_dir_path(), []
     try:
         settings.pop("include_dashboard")
         node = cluster.add_node(**settings)
@@ -271,6 +271,7 @@ def test_of_two_nodes_one_dies_and_nothing_is_lost_or_doubled(
     finally:
         over.set()
         cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
     assert killed and "asked again" in caplog.text
     assert (done.recordings, done.resumed, done.predictions) == (17, 0, 32)
     assert contents(tmp_path / "out") == wanted
