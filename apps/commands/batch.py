@@ -36,6 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that ask one recording each (default 2); 0 = this one, without limits",
     )
     parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="what asks: processes of this machine (default), or actors of a Ray cluster",
+    )
+    parser.add_argument(
         "--max-seconds",
         type=positive,
         default=3600,
@@ -60,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and say what failed."""
     from grounding.library import Limits, run_batch
 
+    # the nodes may have GPUs that this machine lacks
+    on_their_gpus = args.engine == "ray" and args.device == "cuda"
+    device = args.device if on_their_gpus else resolve(args.device)
     if args.cut is not None:
         require_writable(args.cut, "--cut")
     with bar("recordings", args.quiet) as progress:
@@ -73,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
             fresh=args.fresh,
             cut=args.cut,
             limits=Limits(seconds=args.max_seconds, memory=args.max_memory << 30),
-            device=resolve(args.device),
+            device=device,
+            engine=args.engine,
             progress=progress,
         )
     before = f" ({done.resumed} finished before)" if done.resumed else ""

@@ -5,18 +5,22 @@ from __future__ import annotations
 import difflib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from grounding import model_file
 from grounding.errors import BadInput, Interrupted
 from grounding.features import Progress, content_hash
 from grounding.library.asking import Asker, Here, Limits
-from grounding.library.local import is_cut, run_here
+from grounding.library.local import Done, is_cut, run_here
+from grounding.library.on_ray import run_on_ray
 from grounding.library.parts import Job, Parts, queries_hash
 from grounding.library.queries import Task, assign, read_queries
+from grounding.library.ray_actor import Pool
+from grounding.library.ray_cluster import require_ray
 from grounding.library.recordings import Recording, find_recordings, printable
 from grounding.library.results import Failure, write_results
 
@@ -57,6 +61,7 @@ def run_batch(
     cut: Path | None = None,
     limits: Limits | None = None,
     device: str = "cpu",
+    engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
 ) -> BatchSummary:
     """Ask every recording its queries and write the results to the folder `out`.
@@ -72,12 +77,18 @@ def run_batch(
         top: moments a query.
         cut: a folder; every moment is written there as a playable file.
         limits: of one recording.
+        engine: "local" takes processes of this machine, "ray" actors of a Ray cluster, which find
+            everything at the same paths (see `run_on_ray`); the results are the same.
 
     Raises:
         BadInput: sources, queries or model cannot be used, or `out` belongs to another job.
         OSError: a result cannot be written.
         Interrupted: Ctrl-C; what was finished is kept, and the results so far are written.
     """
+    if engine == "ray":
+        if workers == 0:
+            raise BadInput("--workers 0: the engine ray needs at least one worker")
+        require_ray()
     asked = read_queries(Path(queries))
     recordings = find_recordings(sources)
     tasks, unmatched = assign(recordings, asked)
@@ -100,11 +111,19 @@ def run_batch(
         return write_results(Path(out), found, str(recipe), printable(str(model)))
 
     rest = [task for task in tasks if task.recording.vid not in keys]
-    stop, again = threading.Event(), _Now()
+    again = _Now()
+
+    def work() -> Generator[Done, None, None]:
+        if engine == "ray":
+            pool = Pool(str(model), device, top, limits or Limits(), workers)
+            return run_on_ray(pool, parts, rest, keys, cut)
+        stop = threading.Event()
+        askers = _askers(str(model), device, top, limits or Limits(), stop, workers, len(rest))
+        return run_here(askers, parts, rest, keys, cut, stop)
+
     try:
         if rest:
-            askers = _askers(str(model), device, top, limits or Limits(), stop, workers, len(rest))
-            with closing(run_here(askers, parts, rest, keys, cut, stop)) as done:
+            with closing(work()) as done:
                 for task, before in done:
                     resumed += before
                     told(len(keys), len(tasks), task.recording.vid)
