@@ -37,6 +37,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_decode
 	$(BIN)/python -m tests.benchmarks.bench_annotations
 	$(BIN)/python -m tests.benchmarks.bench_glance
+	$(BIN)/python -m tests.benchmarks.bench_batch
 
 figures: $(READY)
 	$(BIN)/python -m tests.benchmarks.figures
