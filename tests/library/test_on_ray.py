@@ -265,10 +265,10 @@ def test_of_two_nodes_one_dies_and_nothing_is_lost_or_doubled(
         over = threading.Event()
 
         def kill():
-            """The node at work on a long recording: raylet, actors and their workers."""
+            """The node at work on a recording: raylet, actors and their workers."""
             while not over.wait(0.02):
                 pids = below(raylet)
-                if any(is_decoding(pid, "-long.mp4") for pid in pids):
+                if any(is_decoding(pid, ".mp4") for pid in pids):
                     for pid in (raylet, *pids):
                         os.kill(pid, signal.SIGKILL)
                     killed.append(len(pids))
