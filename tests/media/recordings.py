@@ -6,7 +6,10 @@ survive any codec and any scaling, so the frame that comes back is known for cer
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -75,7 +78,7 @@ def render(
     """
     base = base or 1 / Fraction(rate)
     ticks = list(range(frames)) if ticks is None else ticks
-    with av.open(path, "w", options=container_options or {}) as container:
+    with _same_scheduling(), av.open(path, "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=Fraction(rate))
         stream.width, stream.height = (HEIGHT, WIDTH) if turn % 180 else (WIDTH, HEIGHT)
         stream.pix_fmt, stream.options = pixels, options or {}
@@ -109,6 +112,22 @@ def _add_tone(container, stream, seconds: float) -> None:
         frame.time_base = Fraction(1, 16000)
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
+
+
+@contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Leave the scheduling of this thread as it is. Started by root, SVT-AV1 makes the thread that
+    opens it a real-time one; all that is started from there inherits it, and two busy ones of two
+    cores let nothing else run.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def tone(path: Path, seconds: float = 2.0) -> Path:

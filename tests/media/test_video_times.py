@@ -1,5 +1,7 @@
 """The frame returned for a time is the frame shown at that time, in every kind of file."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,11 @@ def test_wrong_sampling_is_refused_before_anything_is_decoded(recording, wrong, 
         pytest.raises(ValueError, match=said),
     ):
         reader.iter_frames(**wrong)
+
+
+def test_making_a_recording_changes_no_scheduling(recording):
+    """A real-time process among the tests starves all others (SVT-AV1 makes one, as root)."""
+    if not hasattr(os, "sched_getscheduler"):
+        pytest.skip("this system has no scheduling policies")
+    recording("av1.mp4")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
