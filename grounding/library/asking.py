@@ -83,6 +83,7 @@ class Desk:
             BadInput: a moment cannot be written to `cut`.
         """
         problem: Problem | None = None
+        is_new = rows is None  # then clips that are there are of another content or model
         if rows is None:
             rows = []
             try:
@@ -95,9 +96,15 @@ class Desk:
                 problem = "error", told(error)
         if cut is not None:
             try:
-                cut_moments(Path(media), vid, rows, Path(cut), progress)
+                cut_moments(Path(media), vid, rows, Path(cut), progress, again=is_new)
             except UnreadableMedia as error:
-                problem = "partial", one_line(f"nothing is cut: {error.reason}")
+                problem = "partial", one_line(f"not cut: {error.reason}")
+            except BadInput:
+                raise
+            except Exception as error:
+                if wants_memory(error):
+                    raise
+                problem = "partial", one_line(f"not cut: {told(error)}")
         return {"rows": rows, "problem": problem}
 
     def _answer(
@@ -244,9 +251,14 @@ def clips_of_rows(vid: str, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str
 
 
 def cut_moments(
-    media: Path, vid: str, rows: Sequence[Row], folder: Path, progress: Progress
+    media: Path,
+    vid: str,
+    rows: Sequence[Row],
+    folder: Path,
+    progress: Progress,
+    again: bool = False,
 ) -> None:
-    """Write the moments that are not there yet as playable files.
+    """Write the moments that are not there yet as playable files; all of them `again`.
 
     Raises:
         UnreadableMedia: no frame of a moment decodes.
@@ -255,7 +267,7 @@ def cut_moments(
     from grounding.media.cut import cut
 
     for name, moment in clips_of_rows(vid, rows):
-        if not (folder / name).exists():
+        if again or not (folder / name).exists():
             cut(media, moment, folder / name, progress=progress)
 
 

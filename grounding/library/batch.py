@@ -98,53 +98,56 @@ def run_batch(
     weights = Path(model) / model_file.NAME if Path(model).is_dir() else Path(model)
     job = Job(content_hash(weights), recipe.key, queries_hash(asked), top)
     parts = Parts(Path(out), job, fresh=fresh)
-    parts.look([task.recording for task in tasks])
-    keys = _finished(parts, tasks, cut)
-    resumed = len(keys)
-    told = progress or (lambda done, total, what: None)
-    told(len(keys), len(tasks), "")
-
-    def write() -> tuple[int, list[Failure]]:
-        here = (task for task in tasks if task.recording.vid in keys)
-        read = ((task, parts.read(keys[task.recording.vid], task)) for task in here)
-        found = ((task, part) for task, part in read if part is not None)
-        return write_results(Path(out), found, str(recipe), printable(str(model)))
-
-    rest = [task for task in tasks if task.recording.vid not in keys]
-    again = _Now()
-
-    def work() -> Generator[Done, None, None]:
-        if engine == "ray":
-            pool = Pool(str(model), device, top, limits or Limits(), workers)
-            return run_on_ray(pool, parts, rest, keys, cut)
-        stop = threading.Event()
-        askers = _askers(str(model), device, top, limits or Limits(), stop, workers, len(rest))
-        return run_here(askers, parts, rest, keys, cut, stop)
-
     try:
-        if rest:
-            with closing(work()) as done:
-                for task, before in done:
-                    resumed += before
-                    told(len(keys), len(tasks), task.recording.vid)
-                    if again.is_due():
-                        write()
-                        again.done()
-    except KeyboardInterrupt:
-        write()
-        raise Interrupted(
-            f"interrupted: {len(keys)} of {len(tasks)} recordings are finished and kept in {out}; "
-            f"go on with the same command{', without --fresh' * fresh}"
-        ) from None
-    count, failures = write()
-    return BatchSummary(
-        recordings=len(tasks),
-        idle=len(recordings) - len(tasks),
-        resumed=resumed,
-        predictions=count,
-        failures=tuple(failures),
-        unmatched=tuple(unmatched),
-    )
+        parts.look([task.recording for task in tasks])
+        keys = _finished(parts, tasks, cut)
+        resumed = len(keys)
+        told = progress or (lambda done, total, what: None)
+        told(len(keys), len(tasks), "")
+
+        def write() -> tuple[int, list[Failure]]:
+            here = (task for task in tasks if task.recording.vid in keys)
+            read = ((task, parts.read(keys[task.recording.vid], task)) for task in here)
+            found = ((task, part) for task, part in read if part is not None)
+            return write_results(Path(out), found, str(recipe), printable(str(model)))
+
+        rest = [task for task in tasks if task.recording.vid not in keys]
+        again = _Now()
+
+        def work() -> Generator[Done, None, None]:
+            if engine == "ray":
+                pool = Pool(str(model), device, top, limits or Limits(), workers)
+                return run_on_ray(pool, parts, rest, keys, cut)
+            stop = threading.Event()
+            askers = _askers(str(model), device, top, limits or Limits(), stop, workers, len(rest))
+            return run_here(askers, parts, rest, keys, cut, stop)
+
+        try:
+            if rest:
+                with closing(work()) as done:
+                    for task, before in done:
+                        resumed += before
+                        told(len(keys), len(tasks), task.recording.vid)
+                        if again.is_due():
+                            write()
+                            again.done()
+        except KeyboardInterrupt:
+            write()
+            raise Interrupted(
+                f"interrupted: {len(keys)} of {len(tasks)} recordings are finished and kept in "
+                f"{out}; go on with the same command{', without --fresh' * fresh}"
+            ) from None
+        count, failures = write()
+        return BatchSummary(
+            recordings=len(tasks),
+            idle=len(recordings) - len(tasks),
+            resumed=resumed,
+            predictions=count,
+            failures=tuple(failures),
+            unmatched=tuple(unmatched),
+        )
+    finally:
+        parts.close()
 
 
 def _askers(

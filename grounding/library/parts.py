@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grounding.errors import BadInput
 from grounding.files import write_text
@@ -91,6 +93,7 @@ class Parts:
         self.out, self.job = out, job
         self._folder = out / "parts"
         self.fetched = out / "fetched"  # recordings from elsewhere, while they are asked
+        self._lock = _lock(out)
         self._claim(fresh)
         self._contents: dict[str, str] = {}  # by mark
         self._marks: dict[str, str | None] = {}  # by vid
@@ -100,6 +103,10 @@ class Parts:
                 self._attempts[path.stem] = part.attempts
                 if part.mark and part.content:
                     self._contents[part.mark] = part.content
+
+    def close(self) -> None:
+        """Let another batch have the folder."""
+        self._lock.close()
 
     def look(self, recordings: Sequence[Recording]) -> None:
         """Mark recordings as they are now, before any is read: one that changes meanwhile must not
@@ -138,15 +145,21 @@ class Parts:
         Raises:
             OSError: it cannot be written.
         """
-        key = self.key(task, content)
+        recording = task.recording
         kind, reason = problem or (None, "")
+        before, now = self._marks[recording.vid], mark(recording)
+        if not recording.is_remote and now != before:
+            now = None  # changed meanwhile: nothing says what it holds
+            if kind not in (None, "partial"):
+                content = None  # nor whether that is why it failed
+        key = self.key(task, content)
         header = {
             "kind": kind,
             "reason": reason,
             "attempts": self._attempts.get(key, 0) + tries,
             "content": content,
             # a server that did not answer before may do so now
-            "mark": self._marks[task.recording.vid] or mark(task.recording),
+            "mark": (before or now) if recording.is_remote else now,
         }
         lines = (json.dumps(line, ensure_ascii=False) for line in (header, *rows))
         write_text(self._folder / f"{key}.jsonl", "".join(line + "\n" for line in lines))
@@ -154,8 +167,6 @@ class Parts:
 
     def _claim(self, fresh: bool) -> None:
         out, label = self.out, self.out / JOB
-        if out.exists() and not out.is_dir():
-            raise BadInput(f"{out}: is a file; name a folder with --out")
         mine = {"format": FORMAT, **asdict(self.job)}
         if label.exists():
             other = _differences(label, mine)
@@ -179,6 +190,31 @@ class Parts:
                         "name another --out"
                     )
         write_text(label, json.dumps(mine, indent=1) + "\n")
+
+
+def _lock(out: Path) -> IO[bytes]:
+    """Keep other batches off the folder until the file is closed, if only by dying.
+
+    Raises:
+        BadInput: another one is at work there.
+    """
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out}: is a file; name a folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    file = (out / ".lock").open("wb")
+    with contextlib.suppress(ImportError):  # Windows has no such lock
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise BadInput(
+                    f"{out}: another batch is at work there; wait for it, or name another --out"
+                ) from None
+            raise
+    return file
 
 
 def _differences(label: Path, mine: Row) -> str:

@@ -58,6 +58,7 @@ def shares(root: Path, count: int = 20) -> None:
     asked = read_queries(root / "q.txt")
     tasks, _ = assign(find_recordings(sorted((root / "in").glob("g*.mp4"))[:count]), asked)
     parts = Parts(root / "shares", Job("", "", "", 5))
+    parts.look([task.recording for task in tasks])
     encoder, rate = grounder.encoder, grounder.trained.recipe.rate
     taken = dict.fromkeys(("decode", "decode and encode", "head", "write"), 0.0)
     for task in tasks:

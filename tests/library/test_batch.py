@@ -361,6 +361,55 @@ def test_ctrl_c_keeps_what_is_finished(videos, sentences, run_folder, tmp_path):
     assert done.resumed == len(kept) and done.predictions == 18
 
 
+def test_what_is_exchanged_while_it_is_asked_is_asked_again(
+    videos, sentences, run_folder, tmp_path, monkeypatch
+):
+    """Neither another file's answers nor a failure that was none stay with it."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "z"):
+        shutil.copyfile(videos / "v0.mp4", folder / f"{name}.mp4")
+        os.utime(folder / f"{name}.mp4", ns=(1, 1))
+    features = Grounder.features
+
+    def meddle(self, media, progress=None):
+        if Path(media).name == "a.mp4":
+            shutil.copyfile(videos / "v1.mp4", folder / "z.mp4")
+        return features(self, media, progress)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Grounder, "features", meddle)
+        run_batch([folder], sentences, run_folder, out)
+    shutil.copyfile(videos / "v0.mp4", folder / "z.mp4")
+    os.utime(folder / "z.mp4", ns=(1, 1))
+    run_batch([folder], sentences, run_folder, out)
+    a, z = (lines(out / "predictions.jsonl")[k]["pred_relevant_windows"] for k in (0, 3))
+    assert a == z
+
+    def vanish(self, media, progress=None):
+        Path(media).rename(tmp_path / "away.mp4")
+        return features(self, media, progress)
+
+    shutil.copyfile(videos / "v2.mp4", folder / "z.mp4")
+    with monkeypatch.context() as patched:
+        patched.setattr(Grounder, "features", vanish)
+        assert run_batch([folder], sentences, run_folder, out).failures[0].kind == "unreadable"
+    (tmp_path / "away.mp4").rename(folder / "z.mp4")
+    assert not run_batch([folder], sentences, run_folder, out).failures
+
+
+def test_two_batches_at_once_do_not_share_a_folder(videos, sentences, run_folder, tmp_path):
+    out = tmp_path / "out"
+
+    def other(done, total, what):
+        if done == 1:
+            with pytest.raises(BadInput, match="another batch is at work there"):
+                run_batch([videos], sentences, run_folder, out, fresh=True)
+
+    done = run_batch([videos], sentences, run_folder, out, progress=other)
+    assert (done.predictions, done.failures) == (18, ())
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_batch_goes_on_to_the_same_bytes(many, sentences, run_folder, tmp_path, how):
     words = ["batch", many, "--queries", sentences, "--model", run_folder, "--device", "cpu"]

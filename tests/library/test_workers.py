@@ -152,7 +152,21 @@ def test_a_full_disk_under_the_cuts_stops_with_one_line(
         run_batch([inputs / "a.mp4"], sentences, run_folder, tmp_path / "out", workers=0, cut=cut)
 
 
-def _no_room(media, vid, rows, folder, progress):
+def test_what_cannot_be_cut_is_answered_all_the_same(
+    inputs, sentences, run_folder, tmp_path, monkeypatch
+):
+    def odd(*_, **__):
+        raise ValueError("the sound changes its format")
+
+    monkeypatch.setattr(asking, "cut_moments", odd)
+    source, cut = [inputs / "a.mp4"], tmp_path / "cut"
+    done = run_batch(source, sentences, run_folder, tmp_path / "out", workers=0, cut=cut)
+    (failure,) = done.failures
+    assert done.predictions == 3 and failure.kind == "partial"
+    assert failure.reason == "not cut: ValueError: the sound changes its format"
+
+
+def _no_room(media, vid, rows, folder, progress, again):
     raise BadInput(f"{folder}: cannot be written (No space left on device); check the free space")
 
 

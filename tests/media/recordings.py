@@ -7,7 +7,6 @@ survive any codec and any scaling, so the frame that comes back is known for cer
 from __future__ import annotations
 
 import os
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
