@@ -87,6 +87,9 @@ def parse(url: str) -> Address:
     if found is None:
         raise ValueError("is no URL")
     address = Address(found["head"], found["rest"], tail=found["tail"] or "")
+    if address.is_web and "::" not in address.head and _WEB_QUERY.search(address.path):
+        # "::" in a token begins no link of a chain
+        address = replace(address, path=address.path + address.tail, tail="")
     query = (_WEB_QUERY if address.is_web else _QUERY).search(address.path)
     if query is None:
         return address

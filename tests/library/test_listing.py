@@ -250,6 +250,7 @@ def test_names_that_are_shared_hold_no_password(tmp_path):
     "url,wanted",
     [
         ("https://me:p@ss@h.example:8/a.mp4?X-Amz-Signature=1#t", "https://h.example:8/a.mp4"),
+        ("https://h.example/a.mp4?t=1::2&sig=SECRET", "https://h.example/a.mp4"),
         ("HTTPS://token@h.example/a", "HTTPS://h.example/a"),
         ("s3://bucket/what?.mp4", "s3://bucket/what?.mp4"),
         ("s3://bucket/a.mp4?versionId=abc", "s3://bucket/a.mp4"),
