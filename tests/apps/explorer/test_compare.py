@@ -57,7 +57,7 @@ def test_every_look_leads_to_its_queries(explorer, visit, look, says):
     button.wait_for()
     page.locator(
         "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
-    ).wait_for()
+    ).last.wait_for()  # while a chart is drawn anew, there are two
     box = page.get_by_role("combobox", name=re.compile("Click a mark"))
     wanted = re.search(r"\((\d+)\)", box.input_value() or box.locator("xpath=../..").inner_text())
     button.click()
