@@ -20,6 +20,7 @@ from grounding.library.recordings import Recording
 
 FORMAT = 1
 JOB = "batch.json"
+LOCK = ".lock"
 # what may end otherwise next time, and what may, but costs much each time
 PASSING, COSTLY = {"error", "unreachable", "killed"}, {"timeout", "memory", "crash"}
 MOST_ATTEMPTS = 3  # of what costs much
@@ -94,7 +95,13 @@ class Parts:
         self._folder = out / "parts"
         self.fetched = out / "fetched"  # recordings from elsewhere, while they are asked
         self._lock = _lock(out)
-        self._claim(fresh)
+        try:
+            self._claim(fresh)
+        except BaseException:
+            self._lock.close()
+            if not (out / JOB).exists():
+                (out / LOCK).unlink()  # the folder is somebody else's
+            raise
         self._contents: dict[str, str] = {}  # by mark
         self._marks: dict[str, str | None] = {}  # by vid
         self._attempts: dict[str, int] = {}  # by key, before this run
@@ -201,7 +208,7 @@ def _lock(out: Path) -> IO[bytes]:
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out}: is a file; name a folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-    file = (out / ".lock").open("wb")
+    file = (out / LOCK).open("wb")
     with contextlib.suppress(ImportError):  # Windows has no such lock
         import fcntl
 

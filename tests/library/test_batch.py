@@ -291,6 +291,7 @@ def test_a_folder_that_is_no_batch_is_left_alone(videos, sentences, run_folder, 
         with pytest.raises(BadInput, match="not made by"):
             run_batch([videos], sentences, run_folder, tmp_path, fresh=fresh)
     assert (tmp_path / "predictions.jsonl").read_text() == "mine"
+    assert not (tmp_path / ".lock").exists()
     with pytest.raises(BadInput, match="is a file"):
         run_batch([videos], sentences, run_folder, sentences)
 
